@@ -1,0 +1,37 @@
+"""Typed errors of calibration."""
+
+
+class CalibrationError(ValueError):
+    """A value refused at the door.
+
+    `field` is the path of the offending value (``state.knots[3]``), `value` what was found there,
+    `fix` what would be accepted, `file` where it was read from, if anywhere.
+    """
+
+    def __init__(self, field: str, value: object, fix: str, file: str | None = None) -> None:
+        shown = repr(value)
+        if len(shown) > 80:
+            shown = shown[:77] + "..."
+        where = f"{file}: {field}" if file else field
+        super().__init__(f"{where}: {shown} is refused; {fix}")
+        self.field = field
+        self.value = value
+        self.fix = fix
+        self.file = file
+
+
+class NotFittedError(CalibrationError):
+    """A calibrator used before `fit` (or `from_json`)."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind, "not fitted", "call fit(scores, labels) first")
+
+
+class UndefinedMetric(CalibrationError):
+    """A metric that has no value on these data, such as an AUC without positives."""
+
+
+def require(condition: bool, field: str, value: object, fix: str) -> None:
+    """Raise `CalibrationError` unless the condition holds."""
+    if not condition:
+        raise CalibrationError(field, value, fix)

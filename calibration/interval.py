@@ -1,0 +1,84 @@
+"""A metric with its uncertainty."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from calibration.errors import UndefinedMetric, require
+from calibration.sample import read_sample, read_segments
+
+Metric = Callable[..., float]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The metric on the data, and low..high that hold the middle `level` of its bootstrap replicates.
+
+    `undefined` replicates (a resample of one class, for an AUC) are left out of the quantiles.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    replicates: int
+    undefined: int
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+def with_interval(
+    metric: Metric,
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weight: ArrayLike | None = None,
+    exposure: ArrayLike | None = None,
+    *,
+    seed: int | np.random.Generator,
+    cluster: ArrayLike | None = None,
+    replicates: int = 200,
+    level: float = 0.95,
+    **options: Any,
+) -> Interval:
+    """metric(scores, labels, weight[, exposure], **options) with a percentile bootstrap interval.
+
+    (Efron 1979.) cluster: [n] ids, int or str, of what is drawn as a whole: rows of one user or
+    advertiser are not independent, and an interval that takes them so is too narrow. Default: rows.
+    `exposure` is passed on only where it is given, as a metric may not take it.
+    """
+    require(
+        isinstance(replicates, int) and replicates >= 20, "replicates", replicates, "a whole number >= 20"
+    )
+    require(0.0 < level < 1.0, "level", level, "a number in (0, 1)")
+    sample = read_sample(scores, labels, weight, exposure)
+    n = len(sample.scores)
+    if exposure is not None:
+        options = {**options, "exposure": sample.exposure}
+    value = metric(sample.scores, sample.labels, sample.weight, **options)
+    if cluster is None:
+        code, count = np.arange(n), n
+    else:
+        ids, code = np.unique(read_segments({"cluster": cluster}, n)["cluster"], return_inverse=True)
+        count = len(ids)
+    rng = np.random.default_rng(seed)
+    found: list[float] = []
+    for _ in range(replicates):
+        # Drawing rows with replacement is weighting each by how often it was drawn.
+        drawn = np.bincount(rng.integers(0, count, count), minlength=count)
+        resampled = sample.weight * drawn[code]
+        if not resampled.any():
+            continue
+        try:
+            found.append(metric(sample.scores, sample.labels, resampled, **options))
+        except UndefinedMetric:
+            continue
+    if len(found) < 0.5 * replicates:
+        raise UndefinedMetric(
+            "replicates", f"{len(found)} of {replicates} defined", "more positives or clusters"
+        )
+    low, high = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level]).tolist()
+    return Interval(value, low, high, level, replicates, replicates - len(found))
