@@ -1,0 +1,1 @@
+"""The ranking side: catalog, content, intent, retrieval, features, models, training, data, the engine."""
