@@ -1,0 +1,1 @@
+"""Commands that print figures; `adsrank bench NAME` runs their `rows()`."""
