@@ -1,0 +1,58 @@
+"""Features as numbers: what the model reads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int64 = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """The features of the request, or those of the ad (with its match to the request).
+
+    Attributes:
+        ids: int64 [r, F], rows of the stacked embedding table, one column a categorical feature.
+        lists: int64 [r, L] a multi-hot feature, padded with row 0 of the stacked table.
+        numbers: float32 [r, 2 M], value and missing flag of each number.
+    """
+
+    ids: Int64
+    lists: tuple[Int64, ...]
+    numbers: Float32
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Int64 | slice) -> "Half":
+        return Half(self.ids[rows], tuple(part[rows] for part in self.lists), self.numbers[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBatch:
+    """n candidates: the ad half has n rows, the request half n or, for one request, a single row."""
+
+    request: Half
+    ad: Half
+
+    def __len__(self) -> int:
+        return len(self.ad)
+
+    def take(self, rows: Int64 | slice) -> "FeatureBatch":
+        """The candidates of `rows`; a shared request half stays shared."""
+        shared = len(self.request) == 1 and len(self.ad) != 1
+        return FeatureBatch(self.request if shared else self.request.take(rows), self.ad.take(rows))
+
+    @property
+    def ids(self) -> Int64:
+        """int64 [n, F] of both halves, request first."""
+        wide = np.broadcast_to(self.request.ids, (len(self), self.request.ids.shape[1]))
+        return np.concatenate([wide, self.ad.ids], axis=1)
+
+    @property
+    def numbers(self) -> Float32:
+        """float32 [n, 2 M] of both halves, request first."""
+        wide = np.broadcast_to(self.request.numbers, (len(self), self.request.numbers.shape[1]))
+        return np.concatenate([wide, self.ad.numbers], axis=1)

@@ -1,0 +1,181 @@
+"""The declared features: a table of rows (name, source, type, transform, group), in YAML.
+
+Training and serving compile the same table (`features.transform.CompiledTransform`), so a feature is
+defined once. What a row may read is an allow-list: the columns that are known before an ad is shown.
+"""
+
+import hashlib
+import json
+from enum import StrEnum
+from importlib import resources
+from typing import Annotated, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from adsrank.features import examples
+from auction.settings import Settings
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+KNOWN_BEFORE_SHOWING = frozenset(
+    field.name for field in (*examples.CONTEXT, *examples.AD, *examples.MATCH)
+) - {"request_id", "time"}
+"""Columns a feature may read. `request_id` and `time` identify a row and would be learned by heart."""
+
+NEVER_FEATURES = frozenset(field.name for field in (*examples.PLACE, *examples.LABELS)) | {
+    "request_id",
+    "time",
+}
+"""Labels come after the decision; position and gap belong to the slot and are counted there, once."""
+
+
+class Type(StrEnum):
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    LIST = "list"
+
+
+class Transform(StrEnum):
+    VOCABULARY = "vocabulary"
+    """Frequent values get an id each; 0 is missing, 1 is any other value."""
+    HASH = "hash"
+    """Values share `buckets` ids; 0 is missing. Collisions are counted."""
+    BUCKETS = "buckets"
+    """Quantiles of a number as ids; 0 is missing."""
+    MULTI_HOT = "multi_hot"
+    """A list of integers through a vocabulary, embeddings averaged; an empty list is missing."""
+    SHARE = "share"
+    """Share of a list's elements that equal the integer `other`, standardized; an empty list is missing."""
+    STANDARDIZE = "standardize"
+    LOG_SQUASH = "log_squash"
+    """sign(x) log(1 + |x|), then standardized."""
+    NUMBER = "number"
+    """As it is, less its mean (so that a missing value, 0, is neutral)."""
+
+
+NUMERIC = frozenset({Transform.SHARE, Transform.STANDARDIZE, Transform.LOG_SQUASH, Transform.NUMBER})
+
+ALLOWED: dict[Transform, frozenset[Type]] = {
+    Transform.VOCABULARY: frozenset({Type.STRING, Type.INTEGER}),
+    Transform.HASH: frozenset({Type.STRING, Type.INTEGER}),
+    Transform.BUCKETS: frozenset({Type.NUMBER}),
+    Transform.MULTI_HOT: frozenset({Type.LIST}),
+    Transform.SHARE: frozenset({Type.LIST}),
+    Transform.STANDARDIZE: frozenset({Type.NUMBER}),
+    Transform.LOG_SQUASH: frozenset({Type.NUMBER}),
+    Transform.NUMBER: frozenset({Type.NUMBER}),
+}
+
+
+class Group(StrEnum):
+    REQUEST = "request"
+    AD = "ad"
+    MATCH = "match"
+
+
+class FeatureRow(Settings):
+    """One feature."""
+
+    name: Name
+    source: Name
+    type: Type
+    transform: Transform
+    group: Group
+    table: Name | None = Field(None, description="Rows of one table share vocabulary and embedding.")
+    min_count: int = Field(2, ge=1, description="Rarer values of a vocabulary are 'any other'.")
+    max_size: int = Field(1_000_000, ge=1, le=10_000_000, description="Values kept in a vocabulary.")
+    buckets: int = Field(32, ge=2, le=10_000_000, description="Of hash and buckets.")
+    max_length: int = Field(20, ge=1, le=256, description="Of multi_hot: the last ones are kept.")
+    other: Name | None = Field(None, description="Of share: the integer column that is looked for.")
+    cheap: bool = Field(False, description="A number that the first-stage ranker reads too.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.type not in ALLOWED[self.transform]:
+            legal = ", ".join(sorted(ALLOWED[self.transform]))
+            raise ValueError(f"feature {self.name!r}: {self.transform} takes {legal}, not {self.type}")
+        for source in self.sources:
+            if source in NEVER_FEATURES:
+                raise ValueError(
+                    f"feature {self.name!r}: source {source!r} is not known before an ad is shown"
+                )
+        if (self.other is not None) != (self.transform is Transform.SHARE):
+            raise ValueError(f"feature {self.name!r}: `other` goes with share, and share needs it")
+        if self.transform is Transform.SHARE and self.of_request:
+            raise ValueError(f"feature {self.name!r}: a share compares request and ad: its group is match")
+        if self.cheap and self.transform not in NUMERIC:
+            raise ValueError(f"feature {self.name!r}: only numbers can be cheap, not {self.transform}")
+        return self
+
+    @property
+    def embedding(self) -> str:
+        """Name of the embedding table the row reads."""
+        return self.table or self.name
+
+    @property
+    def sources(self) -> list[str]:
+        """The columns the row reads."""
+        return [self.source] if self.other is None else [self.source, self.other]
+
+    @property
+    def of_request(self) -> bool:
+        return self.group is Group.REQUEST
+
+
+class FeatureSpec(Settings):
+    """The table of features."""
+
+    version: int = Field(1, ge=1, le=1)
+    extra_sources: list[Name] = Field(
+        default_factory=list, description="Columns beyond the schema that are known before an ad is shown."
+    )
+    features: list[FeatureRow] = Field(min_length=1, max_length=512)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        known = KNOWN_BEFORE_SHOWING | set(self.extra_sources)
+        seen: set[str] = set()
+        tables: dict[str, FeatureRow] = {}
+        for row in self.features:
+            if row.name in seen:
+                raise ValueError(f"feature {row.name!r} stands twice")
+            seen.add(row.name)
+            for source in row.sources:
+                if source not in known:
+                    raise ValueError(
+                        f"feature {row.name!r}: unknown source {source!r}; known: {', '.join(sorted(known))}"
+                    )
+            if row.transform in NUMERIC:
+                continue
+            first = tables.setdefault(row.embedding, row)
+            if _vocabulary_of(first) != _vocabulary_of(row):
+                raise ValueError(
+                    f"table {row.embedding!r}: {first.name!r} and {row.name!r} differ in kind of values, "
+                    "min_count, max_size or buckets; rows of one table must agree"
+                )
+        if all(row.of_request for row in self.features):
+            raise ValueError("features: none tells one ad from another; add a row of group ad or match")
+        return self
+
+    @classmethod
+    def default(cls) -> Self:
+        """The table the package ships (`default.yaml` beside this file)."""
+        text = resources.files("adsrank.features").joinpath("default.yaml").read_text(encoding="utf-8")
+        return cls.model_validate(yaml.safe_load(text))
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits over the canonical JSON: equal tables have equal hashes."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _vocabulary_of(row: FeatureRow) -> tuple[object, ...]:
+    """What rows of one table must agree on."""
+    if row.transform in (Transform.VOCABULARY, Transform.MULTI_HOT):
+        return ("vocabulary", row.type is Type.STRING, row.min_count, row.max_size)
+    if row.transform is Transform.HASH:
+        return ("hash", row.type, row.buckets)
+    return ("buckets", row.name)  # quantiles of one number are nobody else's

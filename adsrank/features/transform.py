@@ -1,0 +1,277 @@
+"""The compiled feature table: one object that training and serving apply to their columns."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from adsrank.errors import InputError
+from adsrank.features import source
+from adsrank.features.batch import FeatureBatch, Float32, Half
+from adsrank.features.scale import Scale
+from adsrank.features.source import Columns, Int64
+from adsrank.features.spec import NUMERIC, FeatureRow, FeatureSpec, Transform, Type
+from adsrank.features.stored import read_encoder, read_scale
+from adsrank.features.vocabulary import (
+    Encoder,
+    HashBuckets,
+    IntegerVocabulary,
+    QuantileBuckets,
+    StringVocabulary,
+)
+
+PADDING = 0
+"""Row 0 of the stacked embedding table pads lists and belongs to no feature."""
+
+VERSION = 1
+
+
+class CompiledTransform:
+    """A fitted `FeatureSpec`.
+
+    All categorical features share one stacked embedding table: `starts_[table]` is where a table's
+    rows begin, `rows_` how many there are, `unknown_` maps each row of a batch's ad ids to the row
+    that stands for values never seen (0 where there is none).
+    """
+
+    def __init__(self, spec: FeatureSpec, encoders: dict[str, Encoder], scales: dict[str, Scale]) -> None:
+        self.spec = spec
+        self.encoders_ = encoders
+        self.scales_ = scales
+        self.starts_: dict[str, int] = {}
+        start = PADDING + 1
+        for name, encoder in encoders.items():
+            self.starts_[name] = start
+            start += encoder.size
+        self.rows_ = start
+        self._request = [row for row in spec.features if row.of_request]
+        self._ad = [row for row in spec.features if not row.of_request]
+
+    @classmethod
+    def fit(cls, table: pa.Table, spec: FeatureSpec) -> Self:
+        """Learn vocabularies, quantiles and scales from the training rows, and from nothing later.
+
+        Raises:
+            InputError: a source column is absent or of another type; names it.
+        """
+        rows: dict[str, list[FeatureRow]] = {}
+        scales: dict[str, Scale] = {}
+        for row in spec.features:
+            if row.transform in NUMERIC:
+                scales[row.name] = Scale.fit(row.transform, _number(row, table))
+            else:
+                rows.setdefault(row.embedding, []).append(row)
+        return cls(spec, {name: _fit_encoder(table, sharing) for name, sharing in rows.items()}, scales)
+
+    def apply(self, columns: Columns) -> FeatureBatch:
+        """Features of a table (a row each) or of one request's candidates (request half: one row).
+
+        Raises:
+            InputError: a column is absent, of another type, or of another length than the rest.
+        """
+        request, ad = self._half(self._request, columns), self._half(self._ad, columns)
+        if len(request) not in (1, len(ad)):
+            first = self._request[0].source
+            raise InputError(
+                first, len(request), f"give one value for the request or {len(ad)}, one a candidate"
+            )
+        return FeatureBatch(request, ad)
+
+    def _half(self, rows: list[FeatureRow], columns: Columns) -> Half:
+        ids: list[Int64] = []
+        lists: list[Int64] = []
+        numbers: list[Float32] = []
+        sizes: dict[str, int] = {}
+        for row in rows:
+            if row.transform in NUMERIC:
+                values = _number(row, columns)
+                pair = np.empty((len(values), 2), np.float32)
+                self.scales_[row.name].apply(values, pair)
+                numbers.append(pair)
+                sizes[row.other or row.source] = len(values)
+            elif row.transform is Transform.MULTI_HOT:
+                lists.append(self._bag(row, columns))
+                sizes[row.source] = len(lists[-1])
+            else:
+                ids.append(self._encode(row, columns) + self.starts_[row.embedding])
+                sizes[row.source] = len(ids[-1])
+        n = _agreed(sizes)
+        return Half(
+            _columns(ids, n),
+            tuple(np.broadcast_to(part, (n, part.shape[1])) for part in lists),
+            _blocks(numbers, n),
+        )
+
+    def _encode(self, row: FeatureRow, columns: Columns) -> Int64:
+        match self.encoders_[row.embedding]:
+            case StringVocabulary() as strings:
+                return strings.apply(source.strings(columns, row.source))
+            case IntegerVocabulary() as integers:
+                return integers.apply(*source.integers(columns, row.source))
+            case QuantileBuckets() as quantiles:
+                return quantiles.apply(source.numbers(columns, row.source))
+            case HashBuckets() as hashed if row.type is Type.STRING:
+                return hashed.apply_strings(source.strings(columns, row.source))
+            case HashBuckets() as hashed:
+                return hashed.apply_integers(*source.integers(columns, row.source))
+        raise AssertionError(row.embedding)  # pragma: no cover
+
+    def _bag(self, row: FeatureRow, columns: Columns) -> Int64:
+        """int64 [r, L]: the last `max_length` elements of each list, as rows of the stacked table."""
+        encoder = self.encoders_[row.embedding]
+        assert isinstance(encoder, IntegerVocabulary)
+        values, offsets = source.lists(columns, row.source)
+        start = self.starts_[row.embedding]
+        ids = encoder.apply(values, None) + start
+        end = offsets[1:]
+        kept = np.minimum(end - offsets[:-1], row.max_length)
+        width = max(1, int(kept.max(initial=1)))
+        place = np.arange(width)
+        inside = place < kept[:, None]
+        at = (end - kept)[:, None] + place
+        bag = np.full(inside.shape, PADDING, np.int64)
+        bag[inside] = ids[at[inside]]
+        bag[kept == 0, 0] = start  # the missing row: an empty list is not a list of nothing in particular
+        return bag
+
+    @property
+    def unknown_(self) -> Int64:
+        """int64 [F of the ad half]: the stacked row of "any other value"; 0 where there is none."""
+        found = []
+        for row in self._ad:
+            if row.transform in NUMERIC or row.transform is Transform.MULTI_HOT:
+                continue
+            unknown = self.encoders_[row.embedding].unknown
+            found.append(PADDING if unknown is None else self.starts_[row.embedding] + unknown)
+        return np.array(found, np.int64)
+
+    @property
+    def silent_(self) -> Int64:
+        """Stacked rows that start as zeros, so that what training never met adds nothing."""
+        rows = [PADDING]
+        for name, encoder in self.encoders_.items():
+            rows.append(self.starts_[name])
+            if encoder.unknown is not None:
+                rows.append(self.starts_[name] + encoder.unknown)
+        return np.array(rows, np.int64)
+
+    @property
+    def collisions_(self) -> dict[str, int]:
+        """Distinct values that share an id, a hashed table."""
+        return {
+            name: encoder.collisions_
+            for name, encoder in self.encoders_.items()
+            if isinstance(encoder, HashBuckets)
+        }
+
+    @property
+    def sources(self) -> list[str]:
+        """The columns that `apply` reads."""
+        return sorted({name for row in self.spec.features for name in row.sources})
+
+    def width(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """(categorical features, lists, numbers with their flags) of the request half and the ad half."""
+        return _width(self._request), _width(self._ad)
+
+    def cheap(self) -> list[int]:
+        """Columns of `FeatureBatch.ad.numbers` that the first stage reads (values, not flags)."""
+        numeric = [row for row in self._ad if row.transform in NUMERIC]
+        return [2 * position for position, row in enumerate(numeric) if row.cheap]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "spec": self.spec.model_dump(mode="json"),
+            "encoders": {name: encoder.to_json() for name, encoder in self.encoders_.items()},
+            "scales": {name: scale.to_json() for name, scale in self.scales_.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_json`.
+
+        Raises:
+            InputError: not a transform, or not one that fits its own spec; names the field.
+        """
+        if not isinstance(data, Mapping) or data.get("version") != VERSION:
+            raise InputError(
+                "version", data.get("version") if isinstance(data, Mapping) else data, f"give {VERSION}"
+            )
+        try:
+            spec = FeatureSpec.model_validate(data.get("spec"))
+        except ValueError as error:
+            raise InputError("spec", "invalid", str(error).split("\n")[0]) from None
+        encoders: dict[str, Encoder] = {}
+        scales: dict[str, Scale] = {}
+        for row in spec.features:
+            if row.transform in NUMERIC:
+                scales[row.name] = read_scale(row, data.get("scales"))
+            elif row.embedding not in encoders:
+                encoders[row.embedding] = read_encoder(row, data.get("encoders"))
+        return cls(spec, encoders, scales)
+
+
+def _fit_encoder(table: pa.Table, rows: list[FeatureRow]) -> Encoder:
+    """The encoder of one embedding table, from the values of all rows that share it."""
+    first = rows[0]
+    if first.transform is Transform.BUCKETS:
+        return QuantileBuckets.fit(source.numbers(table, first.source), first.buckets)
+    if first.type is Type.STRING:
+        words = pa.chunked_array([source.strings(table, row.source) for row in rows]).combine_chunks()
+        if first.transform is Transform.HASH:
+            return HashBuckets(first.buckets).fit(words)
+        return StringVocabulary.fit(words, first.min_count, first.max_size)
+    values = np.concatenate([_known_integers(table, row) for row in rows])
+    if first.transform is Transform.HASH:
+        return HashBuckets(first.buckets).fit(values)
+    return IntegerVocabulary.fit(values, first.min_count, first.max_size)
+
+
+def _number(row: FeatureRow, columns: Columns) -> source.Float64:
+    if row.other is not None:
+        return source.shares(columns, row.source, row.other)
+    return source.numbers(columns, row.source)
+
+
+def _known_integers(table: pa.Table, row: FeatureRow) -> Int64:
+    if row.type is Type.LIST:
+        return source.lists(table, row.source)[0]
+    values, missing = source.integers(table, row.source)
+    return values if missing is None else values[~missing]
+
+
+def _agreed(sizes: dict[str, int]) -> int:
+    """The one length of a half's columns; scalars (length 1) go with any.
+
+    Raises:
+        InputError: two lengths; names the odd column.
+    """
+    n = 1
+    for name, size in sizes.items():
+        if size == 1:
+            continue
+        if n not in (1, size):
+            raise InputError(name, size, f"give {n} values, as the other columns have")
+        n = size
+    return n
+
+
+def _columns(parts: list[Int64], n: int) -> Int64:
+    out: Int64 = np.empty((n, len(parts)), np.int64)
+    for number, part in enumerate(parts):
+        out[:, number] = part
+    return out
+
+
+def _blocks(parts: list[Float32], n: int) -> Float32:
+    out = np.empty((n, 2 * len(parts)), np.float32)
+    for number, part in enumerate(parts):
+        out[:, 2 * number : 2 * number + 2] = part
+    return out
+
+
+def _width(rows: list[FeatureRow]) -> tuple[int, int, int]:
+    numeric = sum(row.transform in NUMERIC for row in rows)
+    bags = sum(row.transform is Transform.MULTI_HOT for row in rows)
+    return len(rows) - numeric - bags, bags, 2 * numeric

@@ -1,0 +1,31 @@
+"""One request on its way through the stages."""
+
+from dataclasses import dataclass, field
+
+from adsrank.candidates import Candidates
+from adsrank.decision import PlacedAd, StageReport
+from adsrank.release import Release
+from adsrank.request import AdRequest
+from auction.outcome import Outcome
+from auction.policy import AuctionPolicy
+from auction.slate import Slate
+
+
+@dataclass(slots=True)
+class Passage:
+    """What the stages share; each reads what those before it wrote."""
+
+    request: AdRequest
+    release: Release
+    policy: AuctionPolicy
+    """Resolved: its exposure is set."""
+    now: float
+    """Seconds since the epoch of the decision: the request's own time, so that replay sees the same."""
+    deadline: float
+    """Monotonic seconds after which the organic feed is answered."""
+    candidates: Candidates = field(default_factory=Candidates)
+    slate: Slate | None = None
+    outcome: Outcome | None = None
+    placed: list[PlacedAd] = field(default_factory=list)
+    reports: list[StageReport] = field(default_factory=list)
+    degraded: str | None = None

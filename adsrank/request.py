@@ -1,0 +1,120 @@
+"""What a feed mixer asks: one request for home, related and search."""
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from auction.billable import Grade
+
+MAX_ORGANIC = 1000
+MAX_INTENTS = 16
+MAX_DIMENSION = 1024
+MAX_HISTORY = 200
+
+
+class Surface(StrEnum):
+    HOME = "home"
+    RELATED = "related"
+    SEARCH = "search"
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=128)]
+"""Ids arrive as strings or integers, never as floats, and are strings from here on."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """A part of a request. Unknown fields are tolerated: they land in `model_extra` and are counted."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, ser_json_inf_nan="constants")
+
+
+class Intent(Part):
+    """One thing the user wants now, as a vector of the embedding space the bundle serves."""
+
+    embedding: list[Finite] = Field(min_length=1, max_length=MAX_DIMENSION)
+    weight: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False)
+    source: str = Field("user", max_length=32, description="user, session, query, pin, image, crop")
+
+
+class OrganicItem(Part):
+    """An item of the organic feed, in the order the mixer wants to show it."""
+
+    id: Id
+    utility: float = Field(0.0, ge=0, le=1e9, allow_inf_nan=False)
+    grade: Grade = Field(Grade.MEDIUM, description="Risk of showing an ad beside it; unlabelled is MEDIUM.")
+
+    @field_validator("grade", mode="before")
+    @classmethod
+    def _grade_by_name(cls, value: Any) -> Any:
+        if value is None:
+            return Grade.MEDIUM
+        if isinstance(value, str) and value.upper() in Grade.__members__:
+            return Grade[value.upper()]
+        return value
+
+
+class AdRequest(Part):
+    """One page of a feed that may carry ads."""
+
+    request_id: Id
+    user_id: Id
+    surface: Surface = Surface.HOME
+    time: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    country: str = Field("US", max_length=8)
+    language: str = Field("en", max_length=16)
+    device: str = Field("phone", max_length=16)
+    embedding_space: str | None = Field(
+        None, max_length=64, description="Space of the intents; null: the one the bundle serves."
+    )
+    intents: list[Intent] = Field(default_factory=list, max_length=MAX_INTENTS)
+    user_interests: list[int] = Field(default_factory=list, max_length=64)
+    recent_interests: list[int] = Field(
+        default_factory=list,
+        max_length=MAX_HISTORY,
+        description="Interests of the last actions, newest last.",
+    )
+    organic: list[OrganicItem] = Field(default_factory=list, max_length=MAX_ORGANIC)
+    positions_since_ad: int = Field(
+        -1, ge=-1, le=100_000, description="Organic positions since the last ad of the page before; -1: none."
+    )
+    blocked_advertisers: list[int] = Field(default_factory=list, max_length=1000)
+    hidden_ads: list[int] = Field(default_factory=list, max_length=1000)
+    personalized: bool = Field(True, description="False: no user signal is used, only the page's own.")
+    deadline_ms: int | None = Field(None, ge=1, le=10_000)
+
+    @field_validator("time")
+    @classmethod
+    def _in_utc(cls, value: datetime) -> datetime:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    @model_validator(mode="after")
+    def _same_dimension(self) -> "AdRequest":
+        sizes = {len(intent.embedding) for intent in self.intents}
+        if len(sizes) > 1:
+            raise ValueError(f"intents: embeddings of different lengths {sorted(sizes)}; use one space")
+        ids = [item.id for item in self.organic]
+        if len(set(ids)) < len(ids):
+            twice = next(item for position, item in enumerate(ids) if item in ids[:position])
+            raise ValueError(f"organic: id {twice!r} stands twice; each item once")
+        return self
+
+    @property
+    def seed(self) -> int:
+        """64 bits of the request id: orders ties, draws samples; the same on every machine."""
+        return int.from_bytes(hashlib.blake2b(self.request_id.encode(), digest_size=8).digest(), "big")
+
+    def intent_matrix(self) -> np.ndarray:
+        """Intent vectors as float32 [m, d]; [0, 0] without intents."""
+        if not self.intents:
+            return np.zeros((0, 0), np.float32)
+        return np.asarray([intent.embedding for intent in self.intents], np.float32)

@@ -1,0 +1,74 @@
+"""How a model is trained."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from adsrank.models.exposure import ExposureConfig
+from adsrank.models.multitask import ModelSize
+from auction.settings import Settings
+
+
+class SplitConfig(Settings):
+    """Shares of the mature rows (attribution window over), by time; what is later is for the test."""
+
+    train: float = Field(0.70, gt=0, lt=1)
+    calibrate: float = Field(0.18, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leaves_a_test(self) -> Self:
+        if self.train + self.calibrate > 0.99:
+            raise ValueError("train + calibrate must leave at least 0.01 for the test")
+        return self
+
+
+class FirstStageConfig(Settings):
+    """The booster that cuts candidates before the model."""
+
+    trees: int = Field(40, ge=1, le=200)
+    depth: int = Field(4, ge=1, le=8)
+    learning_rate: float = Field(0.2, gt=0, le=1)
+    rows: int = Field(60_000, ge=100, description="Rows it is distilled on, half of them re-paired.")
+    shrinkage: float = Field(5.0, ge=0, description="Rows of prior belief in an ad's mean score.")
+
+
+class TrainConfig(Settings):
+    """Everything that decides how a bundle comes out, beside the table and the features."""
+
+    seed: int = Field(7, ge=0, lt=2**63)
+    threads: int = Field(1, ge=1, le=256, description="With one thread a seed fixes every bit.")
+    embedding_space: str = Field("builtin-v1", max_length=64, description="Space of the similarities.")
+    batch_size: int = Field(1024, ge=16, le=1_000_000)
+    epochs: int = Field(5, ge=1, le=1000, description="At most.")
+    patience: int = Field(2, ge=1, description="Epochs without a better loss on later rows before stopping.")
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    embedding_decay: float = Field(5.0, ge=0, le=100, description="Decoupled weight decay of embeddings.")
+    embedding_epsilon: float = Field(
+        1e-4,
+        gt=0,
+        le=1,
+        description="Adam's epsilon for embeddings: gradients well below it make small steps, so that an id "
+        "seen a few times stays near where it began.",
+    )
+    weight_decay: float = Field(1e-4, ge=0, le=10, description="Decoupled weight decay of the rest.")
+    unknown_rate: float = Field(
+        0.02, ge=0, lt=1, description="Share of ad ids replaced by 'any other', so that new ads are known of."
+    )
+    entire_space: float = Field(0.5, ge=0, le=10, description="Weight of the loss on click and conversion.")
+    attribution_days: float = Field(3.0, ge=0, le=90, description="A click's window for its conversion.")
+    heads: tuple[str, ...] = ("click", "conversion_given_click", "save", "hide")
+    refit_calibrators: bool = Field(
+        True, description="After the test is reported, fit them again on calibration and test rows together."
+    )
+    learn_exposure: bool = Field(True, description="False: every ad counts as fully seen.")
+    model: ModelSize = ModelSize()
+    exposure: ExposureConfig = ExposureConfig()
+    split: SplitConfig = SplitConfig()
+    first_stage: FirstStageConfig = FirstStageConfig()
+
+    @model_validator(mode="after")
+    def _heads_known(self) -> Self:
+        known = ("click", "conversion_given_click", "save", "hide")
+        if self.heads != tuple(head for head in known if head in self.heads) or "click" not in self.heads:
+            raise ValueError(f"heads: give 'click' and others of {known}, in that order")
+        return self

@@ -1,0 +1,128 @@
+"""Labels, places and times of a training table, checked."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adsrank.errors import InputError
+from adsrank.models.exposure import ExposureCurve
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+SECOND_US = 1_000_000
+MAX_POSITION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Aligned columns [n] of what came of each shown ad, oldest first."""
+
+    time: Int64
+    """Microseconds since 1970, UTC, not decreasing."""
+    position: Int64
+    """1-based."""
+    gap: Int64
+    """Positions from the ad before; 0 where there is none."""
+    click: Float64
+    save: Float64
+    hide: Float64
+    conversion: Float64
+    mature: Bool
+    """The attribution window was over when the table ended: no conversion is still to come."""
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @classmethod
+    def read(cls, table: pa.Table, attribution_days: float) -> Self:
+        """From a table sorted by time.
+
+        Raises:
+            InputError: a column absent or of another type, or a value out of range; names row and value.
+        """
+        time = _integers(table, "time")
+        if len(time) == 0:
+            raise InputError("table", "no rows", "give a table of shown ads")
+        click = _flags(table, "click")
+        conversion = _flags(table, "conversion")
+        stray = np.flatnonzero((conversion > 0) & (click == 0))
+        if len(stray):
+            raise InputError(
+                f"conversion[{stray[0]}]", 1, "a conversion needs its click: attribute it to a clicked row"
+            )
+        window = int(attribution_days * 86_400 * SECOND_US)
+        return cls(
+            time,
+            _integers(table, "position", 1, MAX_POSITION),
+            _integers(table, "gap", 0, MAX_POSITION),
+            click,
+            _flags(table, "save"),
+            _flags(table, "hide"),
+            conversion,
+            time + window <= time.max(),
+        )
+
+    def take(self, rows: Int64) -> "Labels":
+        """The labels of `rows`."""
+        return Labels(*(getattr(self, name)[rows] for name in Labels.__dataclass_fields__))
+
+    def exposure(self, curve: ExposureCurve) -> Float64:
+        """e g of each row's place, in (0, 1]."""
+        return np.maximum(curve.of(self.position, self.gap), 1e-6)
+
+    def conversion_rate(self) -> float:
+        """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""
+        clicks = float((self.click * self.mature).sum())
+        return (float((self.conversion * self.mature).sum()) + 0.5) / (clicks + 10)
+
+    def of(self, head: str) -> Float64:
+        """The label of a head; `conversion_given_click` and `click_conversion` read `conversion`."""
+        found: Float64 = self.conversion if "conversion" in head else getattr(self, head)
+        return found
+
+
+def by_time(table: pa.Table) -> pa.Table:
+    """The rows, oldest first; rows of one moment keep their order.
+
+    Raises:
+        InputError: no usable column `time`.
+    """
+    time = _integers(table, "time")
+    if np.all(time[1:] >= time[:-1]):
+        return table
+    return table.take(pa.array(np.argsort(time, kind="stable")))
+
+
+def _integers(table: pa.Table, name: str, low: int | None = None, high: int | None = None) -> Int64:
+    if name not in table.column_names:
+        raise InputError(name, "absent", "the training table needs this column")
+    array = table[name].combine_chunks()
+    if array.null_count:
+        raise InputError(
+            f"{name}[{pc.index(array.is_null(), True).as_py()}]", None, "give a value in each row"
+        )
+    try:
+        if pa.types.is_timestamp(array.type):
+            array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.int64())
+        elif name == "time" or not pa.types.is_integer(array.type):
+            raise InputError(
+                name, str(array.type), "give UTC timestamps" if name == "time" else "give integers"
+            )
+        values: Int64 = array.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid as error:
+        raise InputError(name, str(array.type), str(error)) from None
+    if low is not None and high is not None:
+        wrong = np.flatnonzero((values < low) | (values > high))
+        if len(wrong):
+            raise InputError(f"{name}[{wrong[0]}]", int(values[wrong[0]]), f"give {low} to {high}")
+    return values
+
+
+def _flags(table: pa.Table, name: str) -> Float64:
+    return _integers(table, name, 0, 1).astype(np.float64)

@@ -1,0 +1,221 @@
+"""One decision: every candidate accounted for, the organic feed never harmed, the record replayable."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from adsrank.catalog.catalog import Catalog
+from adsrank.catalog.file import parse_entity
+from adsrank.catalog.freezer import freeze_catalog
+from adsrank.data.advertise import advertise
+from adsrank.data.builtin import generate
+from adsrank.data.history import history
+from adsrank.data.traffic import requests
+from adsrank.data.truth import Truth
+from adsrank.engine import Engine
+from adsrank.errors import SpaceMismatch
+from adsrank.release import Release
+from adsrank.retrieval.retriever import Retriever
+from adsrank.settings import EngineSettings
+from adsrank.training import TrainConfig, train
+from auction.auction import hold_auction
+from auction.billable import Billable
+from auction.budget import Lease, LeasedBudgets, OpenBudgets
+from auction.frequency import FrequencyCounter
+from auction.policy import AuctionPolicy, FeedRules, Quality, Reserve
+from auction.reason import Reason
+
+SEED = 3
+PATIENT = EngineSettings(rank=60, deadline_ms=10_000)
+POLICY = AuctionPolicy(
+    exchange_rate=300_000.0,
+    rules=FeedRules(min_gap=4, max_ads=5, max_share=0.2, relevance_floor=0.1),
+    reserve=Reserve(impression_micros=500, click_micros=50_000),
+    quality=Quality(save_micros=20_000, hide_micros=100_000),
+)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return generate(SEED, users=200, pins=1000)
+
+
+@pytest.fixture(scope="module")
+def release(world) -> Release:
+    opens = datetime.fromtimestamp(world.epoch, UTC)
+    rows = advertise(world, SEED, advertisers=40, ads=500, start=opens)
+    table = history(Truth(world, rows, SEED), SEED, opens, impressions=12_000)
+    bundle = train(table, config=TrainConfig(epochs=1, embedding_space=world.embedding_space)).bundle
+    snapshot = freeze_catalog(Catalog.of([parse_entity(row) for row in rows]))
+    return Release(POLICY, bundle, snapshot, Retriever.of(snapshot))
+
+
+@pytest.fixture(scope="module")
+def stream(world):
+    return list(requests(world, SEED + 1, datetime.fromtimestamp(world.epoch, UTC), 24.0, 60))
+
+
+@pytest.fixture
+def engine(release) -> Engine:
+    return Engine(release, OpenBudgets(), FrequencyCounter(), PATIENT)
+
+
+@pytest.fixture(scope="module")
+def decisions(release, stream):
+    engine = Engine(release, OpenBudgets(), FrequencyCounter(), PATIENT)
+    return [engine.decide(request) for request in stream]
+
+
+def organic(decision) -> list[str]:
+    return [entry.organic_id for entry in decision.feed if entry.ad is None]
+
+
+def test_the_stages_are_those_of_the_design_in_order(engine):
+    names = [stage.name for stage in engine.stages]
+    assert names == ["retrieve", "filter", "prerank", "rank", "calibrate", "bid", "auction", "reserve"]
+
+
+def test_ads_are_shown_and_every_organic_item_stays_in_its_order(decisions, stream):
+    assert sum(len(decision.ads) for decision in decisions) > len(decisions)
+    for decision, request in zip(decisions, stream, strict=True):
+        assert decision.degraded is None
+        assert organic(decision) == [item.id for item in request.organic]
+        assert [entry.position for entry in decision.feed] == list(range(1, len(decision.feed) + 1))
+
+
+def test_every_candidate_is_shown_or_left_for_a_reason(decisions):
+    for decision in decisions:
+        retrieved = decision.stages[0].went
+        before = sum(len(departure.ad_id) for departure in decision.record.departures)
+        assert retrieved == before + len(decision.record.slate.ad_id)
+        reasons = decision.record.outcome.reason
+        shown = decision.record.outcome.position > 0
+        assert np.array_equal(reasons == Reason.SHOWN, shown)
+
+
+def test_stage_reports_account_for_everyone_from_retrieval_to_the_feed(decisions):
+    for decision in decisions:
+        for stage in decision.stages:
+            if stage.name not in ("retrieve", "reserve"):
+                assert stage.came - stage.went == sum(stage.left.values()), stage.name
+        assert sum(decision.reasons().values()) == decision.stages[0].went - len(decision.ads)
+
+
+def test_the_record_alone_decides_the_same_again(decisions, release):
+    for decision in decisions:
+        again = hold_auction(decision.record.slate, release.resolved_policy)
+        logged = decision.record.outcome
+        for name in ("position", "exposure", "price_micros", "setter", "setter_ad_id", "reason"):
+            assert np.array_equal(getattr(again, name), getattr(logged, name)), name
+        assert again.value_micros == logged.value_micros
+        decision.record.check()
+
+
+def test_the_same_request_gets_the_same_answer_bit_for_bit(engine, decisions, stream):
+    for request, before in zip(stream[:10], decisions[:10], strict=True):
+        again = engine.decide(request)
+        assert again.feed == before.feed
+        assert np.array_equal(again.record.slate.p_click, before.record.slate.p_click)
+
+
+def test_prices_are_between_reserve_and_bid(decisions, release):
+    bid = dict(zip(release.snapshot.ad_id.tolist(), release.snapshot.bid_micros.tolist(), strict=True))
+    for decision in decisions:
+        for ad in decision.ads:
+            floor = {Billable.IMPRESSION: 500, Billable.CLICK: 50_000, Billable.CONVERSION: 0}[ad.billable]
+            assert floor <= ad.price_micros <= bid[ad.ad_id]
+            assert ad.expected_charge_micros >= 1
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_fault_in_any_stage_gives_the_organic_feed_and_names_the_stage(release, stream, at):
+    engine = Engine(release, OpenBudgets(), FrequencyCounter(), PATIENT)
+    stage = engine.stages[at]
+
+    class Broken:
+        name = stage.name
+
+        def enabled(self, passage) -> bool:
+            return True
+
+        def run(self, passage) -> None:
+            raise RuntimeError("the disk is on fire")
+
+    engine.stages[at] = Broken()
+    decision = engine.decide(stream[0])
+    assert decision.degraded == f"fault:{stage.name}"
+    assert decision.ads == []
+    assert organic(decision) == [item.id for item in stream[0].organic]
+    decision.record.check()
+
+
+def test_after_the_deadline_the_organic_feed_is_answered(release, stream):
+    engine = Engine(release, OpenBudgets(), FrequencyCounter(), PATIENT)
+    decision = engine.decide(stream[0].model_copy(update={"deadline_ms": 1}))
+    assert decision.degraded == "deadline"
+    assert organic(decision) == [item.id for item in stream[0].organic]
+
+
+def test_an_empty_organic_list_gets_an_empty_feed(engine, stream):
+    decision = engine.decide(stream[0].model_copy(update={"organic": []}))
+    assert decision.feed == []
+    assert decision.degraded is None
+
+
+def test_a_campaign_without_money_is_not_shown_and_says_budget(release, stream):
+    poor = LeasedBudgets()
+    engine = Engine(release, poor, FrequencyCounter(), PATIENT)
+    decision = engine.decide(stream[0])
+    assert decision.ads == []
+    assert decision.reasons()[Reason.BUDGET] == decision.stages[0].went
+
+
+def test_placed_ads_hold_their_expected_charge(release, stream):
+    budgets = LeasedBudgets()
+    campaigns = release.snapshot.campaigns.campaign_id.tolist()
+    budgets.renew([Lease(campaign, 10**9) for campaign in campaigns])
+    engine = Engine(release, budgets, FrequencyCounter(), PATIENT)
+    ads = [ad for request in stream[:5] for ad in engine.decide(request).ads]
+    held = {each.placement_id: each.amount_micros for each in budgets.pending()}
+    assert held == {ad.placement_id: ad.expected_charge_micros for ad in ads}
+
+
+def test_a_capped_campaign_stops_after_its_cap(release, stream):
+    capped = release.snapshot.campaigns.cap_max > 0
+    assert capped.any()
+    frequency = FrequencyCounter()
+    engine = Engine(release, OpenBudgets(), frequency, PATIENT)
+    request = stream[0]
+    for campaign in release.snapshot.campaigns.campaign_id.tolist():
+        for event in (Billable.IMPRESSION, Billable.CLICK):
+            for _ in range(20):
+                frequency.note(request.user_id, campaign, request.time.timestamp(), event)
+    shown = {ad.campaign_id for ad in engine.decide(request).ads}
+    assert shown
+    assert not shown & set(release.snapshot.campaigns.campaign_id[capped].tolist())
+
+
+def test_without_personalization_nothing_of_the_user_is_scored_or_logged(engine, stream):
+    plain = stream[0].model_copy(update={"personalized": False})
+    other = plain.model_copy(update={"user_interests": [], "recent_interests": [], "user_id": "someone"})
+    first, second = engine.decide(plain), engine.decide(other)
+    assert first.feed == second.feed
+    assert first.record.user_id is None
+    assert len(first.record.context["user_interests"]) == 0
+
+
+def test_a_bundle_of_another_space_refuses_to_serve(release):
+    vectors = release.snapshot.embedding
+    foreign = release.snapshot.with_embedding("other-v9", vectors, release.snapshot.embedded)
+    with pytest.raises(SpaceMismatch, match="other-v9"):
+        replace(release, snapshot=foreign, retriever=Retriever.of(foreign))
+
+
+def test_a_swap_changes_all_parts_at_once(engine, release, stream):
+    before = engine.decide(stream[0])
+    engine.swap(replace(release, policy=POLICY.model_copy(update={"name": "other"})))
+    after = engine.decide(stream[0])
+    assert after.policy_hash != before.policy_hash
+    assert [ad.price_micros for ad in after.ads] == [ad.price_micros for ad in before.ads]
