@@ -1,0 +1,86 @@
+"""The policy of an auction: feed rules, exposure, exchange rate, reserves, quality, pricing."""
+
+import hashlib
+import json
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field
+
+from auction.settings import Settings
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Micros = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Pricing(StrEnum):
+    SECOND_PRICE = "second_price"
+    VCG = "vcg"
+    FIRST_PRICE = "first_price"
+
+
+class FeedRules(Settings):
+    """Which layouts are feasible. Nothing here may depend on a bid."""
+
+    first_position: int = Field(2, ge=1, description="The first ad is at this position or later.")
+    min_gap: int = Field(3, ge=1, description="Positions from one ad to the next; 1 lets ads touch.")
+    max_ads: int = Field(8, ge=0, le=32)
+    max_share: Share = Field(0.25, description="Ads over all items of the answered feed.")
+    ad_last: bool = Field(False, description="Whether the feed may end on an ad.")
+    one_per_advertiser: bool = True
+    adjacency: bool = Field(True, description="Respect each ad's tolerance of risky neighbours.")
+    relevance_floor: float = Field(0.0, ge=-1.0, description="Compared with the ad's relevance.")
+
+
+class Exposure(Settings):
+    """How much of a full look an ad gets: examination of its position times gap effect."""
+
+    examination: list[Share] = Field(
+        min_length=1,
+        max_length=256,
+        description="e_s for s = 1, 2, ...; must not increase; 0 past the list's end.",
+    )
+    gap_effect: list[Share] = Field(
+        default_factory=list,
+        max_length=16,
+        description="g(d) when the previous ad is d = 1, 2, ... positions away; 1 past the list's end.",
+    )
+
+
+class Reserve(Settings):
+    """Lowest price per billable event, in micros; for impressions per one, not per thousand."""
+
+    impression_micros: Micros = 0
+    click_micros: Micros = 0
+    conversion_micros: Micros = 0
+
+
+class Quality(Settings):
+    """The ad's own value to the user, in micros per expected event; a hide is a cost."""
+
+    save_micros: float = Field(0.0, ge=0)
+    click_micros: float = Field(0.0, ge=0)
+    hide_micros: float = Field(0.0, ge=0)
+
+
+class AuctionPolicy(Settings):
+    """Everything that decides besides the slate. Its hash stands in every decision record."""
+
+    name: str = "default"
+    pricing: Pricing = Pricing.SECOND_PRICE
+    exchange_rate: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="Micros per unit of organic utility (alpha)."
+    )
+    rules: FeedRules = FeedRules()
+    exposure: Exposure | None = Field(
+        None, description="Null: the curve the model bundle learned from the log."
+    )
+    reserve: Reserve = Reserve()
+    quality: Quality = Quality()
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits over the canonical JSON: equal policies have equal hashes."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

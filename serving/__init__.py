@@ -1,0 +1,1 @@
+"""The outside: Ray Serve deployment, HTTP and gRPC, events, ledger, client, command line, demo."""

@@ -1,0 +1,23 @@
+"""What a live campaign may spend, as the serving side is told it."""
+
+from dataclasses import dataclass, field
+
+from auction.pacing import PacingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignBudget:
+    """What a live campaign may spend. Without a daily and a lifetime limit it may spend nothing."""
+
+    campaign_id: int
+    zone: str
+    daily_micros: int | None = None
+    lifetime_micros: int | None = None
+    ends_at: float | None = None
+    """UTC seconds; paces a lifetime budget over the days that are left."""
+    pacing: PacingSettings = field(default_factory=PacingSettings)
+
+    @property
+    def least_micros(self) -> int:
+        limits = [each for each in (self.daily_micros, self.lifetime_micros) if each is not None]
+        return min(limits, default=0)
