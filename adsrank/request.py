@@ -26,8 +26,11 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Id = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=128)]
-"""Ids arrive as strings or integers, never as floats, and are strings from here on."""
+Id = Annotated[
+    str, BeforeValidator(_text), Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+"""Ids arrive as strings or integers, never as floats, and are strings from here on. They become part of
+placement ids, which no database takes with control characters in them."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 

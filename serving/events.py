@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from auction.billable import Billable
 from auction.errors import InputError
 from auction.frequency import FrequencyCounter
+from auction.log.events import LoggedEvent
 from serving.ledger import EventType, Ledger, PlacementEvent, Settlement, Status
 from serving.ledger.settle import MAX_VALUE_MICROS
 from serving.token import MAX_TOKEN_CHARS, Fault, TokenError, TokenSigner
@@ -66,6 +67,7 @@ class EventIngest:
         signer: reads the tokens.
         frequency: told of clicks and conversions of events that name their user; None: nobody is.
         clock: UTC seconds now.
+        record: told of every event with a genuine token once the ledger has it.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class EventIngest:
         signer: TokenSigner,
         frequency: FrequencyCounter | None = None,
         clock: Callable[[], float] = time.time,
+        record: Callable[[list[LoggedEvent]], None] | None = None,
     ) -> None:
+        self._record = record
         self._ledger = ledger
         self._signer = signer
         self._frequency = frequency
@@ -99,6 +103,9 @@ class EventIngest:
             result = _told(next(settled))
             results.append(result)
             self._count(each, found, result)
+        if self._record is not None:
+            pairs = zip(read, results, strict=True)
+            self._record([_logged(found, told) for found, told in pairs if isinstance(found, PlacementEvent)])
         return results
 
     def ingest_raw(self, bodies: Sequence[Any]) -> list[EventResult]:
@@ -132,6 +139,22 @@ class EventIngest:
         if self._frequency is None or not each.user_id or counted is None or result.status not in _COUNTS:
             return
         self._frequency.note(each.user_id, proven.placement.campaign_id, proven.time, counted)
+
+
+def _logged(event: PlacementEvent, result: EventResult) -> LoggedEvent:
+    placement = event.placement
+    return LoggedEvent(
+        event_id=event.event_id,
+        placement_id=placement.placement_id,
+        request_id=placement.request_id,
+        ad_id=placement.ad_id,
+        campaign_id=placement.campaign_id,
+        type=str(event.type),
+        time=datetime.fromtimestamp(event.time, UTC),
+        value_micros=event.value_micros,
+        charge_micros=result.charged_micros or 0,
+        status=str(result.status),
+    )
 
 
 def _check_size(events: Sequence[Any]) -> None:

@@ -29,4 +29,3 @@ class Filter:
         candidates["capped"] = self.frequency.exceeded(user, campaign, caps, passage.now)[place]
         candidates.keep(candidates["available_micros"] > 0, Reason.BUDGET, self.name)
         candidates.keep(~candidates["capped"], Reason.FREQUENCY_CAP, self.name)
-

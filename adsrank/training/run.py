@@ -10,6 +10,7 @@ from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import Progress
+from adsrank.training.join import join_log
 from adsrank.training.train import train
 
 MAX_FILE_BYTES = 64 * 2**30
@@ -22,14 +23,18 @@ def run(
     spec: FeatureSpec | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train on a Parquet table and save the bundle into the new folder `out`; returns the report.
+    """Train on a Parquet table, or on the folder of a decision log with its events; returns the report.
+
+    The bundle is saved into the new folder `out`.
 
     Raises:
         InputError: the table cannot be read or used; names file and column.
         BundleError: `out` exists or cannot be written.
     """
     config, spec = config or TrainConfig(), spec or FeatureSpec.default()
-    trained = train(read_table(table_path, spec), spec, config, progress)
+    source = Path(table_path)
+    table = join_log(source, config.attribution_days) if source.is_dir() else read_table(source, spec)
+    trained = train(table, spec, config, progress)
     trained.bundle.save(out)
     return trained.report
 
