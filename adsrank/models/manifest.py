@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -68,7 +69,7 @@ class Manifest(Settings):
             raise ValueError("exposure.examination must not increase")
         return self
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 hex digits over everything above, file hashes included: equal bundles have equal ids."""
         return hashlib.sha256(canonical(self.model_dump(mode="json"))).hexdigest()[:16]
