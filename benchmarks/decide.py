@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
@@ -17,6 +16,7 @@ from adsrank.data.history import history
 from adsrank.data.traffic import requests
 from adsrank.data.truth import Truth
 from adsrank.engine import Engine
+from adsrank.features.examples import AD, CONTEXT, MATCH, PLACE
 from adsrank.models.bundle import Bundle
 from adsrank.release import Release
 from adsrank.request import AdRequest
@@ -55,7 +55,11 @@ def rows() -> Iterator[Row]:
     parts, stream = release()
     engine = Engine(parts, OpenBudgets(), FrequencyCounter(), EngineSettings(deadline_ms=10_000))
     with TemporaryDirectory() as folder:
-        writer = LogWriter(Path(folder), "bench", flush_records=100_000, max_records=100_000)
+        many = WARM + TIMED + 1  # written at the end, so that the figure below is of one flush
+        features = [*AD, *MATCH, *PLACE]
+        writer = LogWriter(
+            folder, "bench", context=CONTEXT, features=features, flush_records=many, max_records=many
+        )
         writer.keep(parts.resolved_policy)
         taken, stages, retrieved, scored = [], {}, [], []
         for number, request in enumerate(stream):

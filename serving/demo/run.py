@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -114,6 +116,8 @@ def run_demo(plan: DemoPlan, bars: Bars) -> DemoResult:
         LaunchError: the server did not start.
     """
     _clear(plan.out)
+    # Kernels compile once a checkout, half a minute: on the core that training leaves idle.
+    compiling = subprocess.Popen([sys.executable, "-m", "auction.warm"])
     with bars("market", 2) as advance:
         # Budgets are set for the traffic that will come: some run out, some do not.
         market = make(plan.seed, plan.data, impressions=plan.impressions, requests_per_day=2 * plan.requests)
@@ -136,6 +140,8 @@ def run_demo(plan: DemoPlan, bars: Bars) -> DemoResult:
         )
     policy = DEMO_POLICY.model_dump(mode="json")
     (settings.data / "policy.yaml").write_text(yaml.safe_dump(policy, sort_keys=False), encoding="utf-8")
+    with bars("compiling the auction", None):
+        compiling.wait()
     begin = perf_counter()
     with bars("starting the server", None):
         handle = launch(settings)

@@ -1,0 +1,139 @@
+"""Takes over a changed catalog, or a changed bundle, while requests go on."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from adsrank.catalog.campaigns import Campaigns
+from adsrank.catalog.freezer import NEVER, freeze_catalog
+from adsrank.catalog.store import Store
+from adsrank.engine import Engine
+from adsrank.models.bundle import Bundle
+from adsrank.release import Release
+from adsrank.retrieval.retriever import Retriever
+from auction.log.writer import LogWriter
+from auction.pacing import Pacing, PacingSettings
+from auction.policy import AuctionPolicy
+from serving.campaign_budget import CampaignBudget
+from serving.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+def load_release(
+    store: Store, bundle: Bundle, policy: AuctionPolicy, before: Retriever | None = None
+) -> Release:
+    """The catalog as it stands beside `bundle`; an index `before` is kept where it still fits."""
+    snapshot = freeze_catalog(store.load(), bundle.embedding_space)
+    retriever = Retriever.of(snapshot) if before is None else before.renewed(snapshot)
+    return Release(policy, bundle, snapshot, retriever)
+
+
+def campaign_budgets(campaigns: Campaigns) -> list[CampaignBudget]:
+    """What the ledger and pacing must know of every active campaign."""
+    budgets = []
+    for row in np.flatnonzero(campaigns.active).tolist():
+        ends_at = int(campaigns.ends_at[row])
+        mode = Pacing.ACCELERATED if campaigns.accelerated[row] else Pacing.STANDARD
+        budgets.append(
+            CampaignBudget(
+                campaign_id=int(campaigns.campaign_id[row]),
+                zone=str(campaigns.time_zone[row]),
+                daily_micros=int(campaigns.daily_limit_micros[row]) or None,
+                lifetime_micros=int(campaigns.lifetime_limit_micros[row]) or None,
+                ends_at=float(ends_at) if ends_at < NEVER else None,
+                pacing=PacingSettings(mode=mode),
+            )
+        )
+    return budgets
+
+
+class Refresher:
+    """Looks at the catalog's version and the bundle's manifest, and swaps the engine's release.
+
+    What cannot be loaded, or does not fit, is logged and counted, and the release before goes on: a
+    catalog that a hand has broken takes no ad off the air.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        bundle_folder: Path,
+        writer: LogWriter,
+        metrics: Metrics,
+        period_s: float,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._bundle_folder = bundle_folder
+        self._writer = writer
+        self._metrics = metrics
+        self._period_s = period_s
+        self._catalog = engine.release.snapshot.sequence
+        self._manifest = self._stamp()
+        self._budgets: tuple[Campaigns, Sequence[CampaignBudget]] | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._store.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def budgets(self) -> Sequence[CampaignBudget]:
+        """Of the catalog that is served now; the same object until it changes."""
+        campaigns = self._engine.release.snapshot.campaigns
+        if self._budgets is None or self._budgets[0] is not campaigns:
+            self._budgets = (campaigns, campaign_budgets(campaigns))
+        return self._budgets[1]
+
+    def refresh(self) -> bool:
+        """Take over what has changed; returns whether anything has."""
+        part = "catalog"
+        try:
+            manifest = self._stamp()
+            version = self._store.version()
+            if manifest == self._manifest and version == self._catalog:
+                return False
+            now = self._engine.release
+            bundle = now.bundle
+            if manifest != self._manifest:
+                part = "bundle"
+                # Noted first: a bundle that is refused is not read again every second.
+                self._manifest = manifest
+                bundle = Bundle.load(self._bundle_folder)
+            self._catalog = version
+            release = load_release(self._store, bundle, now.policy, now.retriever)
+            self._writer.keep(release.resolved_policy)
+            self._engine.swap(release)
+        except Exception as error:
+            log.error("not_refreshed", part=part, error=str(error))
+            self._metrics.swaps.labels(part, "failed").inc()
+            return False
+        self._metrics.swaps.labels(part, "done").inc()
+        log.info("refreshed", part=part, snapshot=release.snapshot.version, bundle=release.bundle.id)
+        return True
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            state = (self._bundle_folder / "manifest.json").stat()
+        except OSError:
+            return None
+        return state.st_mtime_ns, state.st_ino
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._period_s):
+            self.refresh()
