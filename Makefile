@@ -41,7 +41,7 @@ lint: $(VENV)/ready  ## ruff, mypy and import-linter
 	$(BIN)/lint-imports
 
 lock: $(VENV)/ready  ## Pin everything anew (torch is pinned above)
-	printf "torch==0; sys_platform == 'never'\n" > $(VENV)/no-torch.txt
+	printf "$(TORCH) ; sys_platform == 'never'\n" > $(VENV)/no-torch.txt
 	$(BIN)/uv pip compile pyproject.toml --extra postgres --extra dev --universal --python-version 3.11 --generate-hashes \
 		--override $(VENV)/no-torch.txt --no-header --no-emit-index-url --quiet --output-file requirements.lock
 
