@@ -59,6 +59,7 @@ def _record(passage: Passage) -> DecisionRecord:
         ],
         stages=[StageCount(r.name, r.came, r.went, r.milliseconds) for r in passage.reports],
         degraded=passage.degraded,
+        held=passage.held,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 
 from adsrank.compose import compose
-from adsrank.decision import Decision
+from adsrank.decision import Decision, PlacedAd, StageReport
 from adsrank.errors import DeadlineExceeded
 from adsrank.passage import Passage
 from adsrank.release import Release
@@ -27,7 +27,10 @@ from adsrank.stages.reserve import Reserve
 from adsrank.stages.retrieve import Retrieve
 from auction.auction import hold_auction
 from auction.budget import Budgets
+from auction.errors import AuctionError
 from auction.frequency import FrequencyCounter
+from auction.outcome import Outcome
+from auction.reason import Reason
 from auction.slate import Slate
 
 log = structlog.get_logger()
@@ -44,6 +47,7 @@ class Engine:
         settings: EngineSettings | None = None,
     ) -> None:
         self.settings = settings or EngineSettings()
+        self._budgets = budgets
         self.stages: list[Stage] = [
             Retrieve(),
             Filter(budgets, frequency),
@@ -96,7 +100,12 @@ class Engine:
     def _fall_back(self, passage: Passage, why: str) -> None:
         """The organic feed: the auction without an ad, which replays like any other."""
         passage.degraded = why
+        self._release(passage.placed)
         passage.placed = []
+        came = len(passage.candidates)
+        reason = Reason.DEADLINE if why == "deadline" else Reason.FAULT
+        passage.candidates.keep(np.zeros(came, bool), reason, "fallback")
+        passage.reports.append(StageReport("fallback", came, 0, 0.0, {reason: came} if came else {}))
         organic = passage.request.organic
         passage.slate = Slate.organic(
             passage.request.seed,
@@ -104,4 +113,16 @@ class Engine:
             np.array([item.grade for item in organic], np.int8),
             passage.request.positions_since_ad,
         )
-        passage.outcome = hold_auction(passage.slate, passage.policy)
+        try:
+            passage.outcome = hold_auction(passage.slate, passage.policy)
+        except AuctionError:  # utilities that no policy can weigh: nothing to decide again
+            passage.held = False
+            passage.outcome = Outcome.empty()
+
+    def withdraw(self, decision: Decision) -> None:
+        """Give back what `decision` holds: its ads will not be shown after all."""
+        self._release(decision.ads)
+
+    def _release(self, ads: list[PlacedAd]) -> None:
+        for ad in ads:
+            self._budgets.release(ad.placement_id)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from adsrank.candidates import Candidates
 from adsrank.decision import PlacedAd, StageReport
+from adsrank.features.batch import FeatureBatch
 from adsrank.release import Release
 from adsrank.request import AdRequest
 from auction.outcome import Outcome
@@ -24,8 +25,12 @@ class Passage:
     deadline: float
     """Monotonic seconds after which the organic feed is answered."""
     candidates: Candidates = field(default_factory=Candidates)
+    features: FeatureBatch | None = None
+    """Of the candidates, as the models read them; made once."""
     slate: Slate | None = None
     outcome: Outcome | None = None
     placed: list[PlacedAd] = field(default_factory=list)
     reports: list[StageReport] = field(default_factory=list)
     degraded: str | None = None
+    held: bool = True
+    """False where not even the auction without ads could be held."""

@@ -22,6 +22,20 @@ class Surface(StrEnum):
     SEARCH = "search"
 
 
+EARLIEST, LATEST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def in_utc(value: datetime) -> datetime:
+    """`value` in UTC (without an offset it is taken for UTC); ValueError outside 2001 to 2099."""
+    try:
+        utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # year 1 or 9999, shifted past the calendar's end
+        raise ValueError("give a time from 2001 to 2099") from None
+    if not EARLIEST <= utc < LATEST:
+        raise ValueError("give a time from 2001 to 2099")
+    return utc
+
+
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -98,7 +112,7 @@ class AdRequest(Part):
     @field_validator("time")
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return in_utc(value)
 
     @model_validator(mode="after")
     def _same_dimension(self) -> "AdRequest":

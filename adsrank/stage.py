@@ -29,19 +29,22 @@ def run_stage(stage: Stage, passage: Passage) -> None:
     """Run one stage: time it, count what came and left, and hold it to the request's deadline.
 
     Raises:
-        DeadlineExceeded: the deadline has passed, before or during the stage.
+        DeadlineExceeded: the deadline has passed before the stage began. The last one, which holds
+            money, is never cut short: its answer is decided.
     """
     if not stage.enabled(passage):
         return
     begin = perf_counter()
     if begin > passage.deadline:
         raise DeadlineExceeded(f"before {stage.name}")
-    came, departed = len(passage.candidates), len(passage.candidates.departures)
+    before, came, departed = passage.candidates, len(passage.candidates), len(passage.candidates.departures)
     undecided = passage.outcome is None
     try:
         stage.run(passage)
     finally:
-        left: dict[Reason, int] = {}
+        # Ads that targeting, status and the like keep out of the search are counted, not listed.
+        filtered = passage.candidates.filtered if passage.candidates is not before else {}
+        left = {reason: count for reason, count in filtered.items() if count}
         for departure in passage.candidates.departures[departed:]:
             left[departure.reason] = left.get(departure.reason, 0) + len(departure.row)
         went = len(passage.candidates)
@@ -51,8 +54,6 @@ def run_stage(stage: Stage, passage: Passage) -> None:
             went = int(np.count_nonzero(passage.outcome.position))
         end = perf_counter()
         passage.reports.append(StageReport(stage.name, came, went, (end - begin) * 1e3, left))
-    if end > passage.deadline:
-        raise DeadlineExceeded(f"in {stage.name}")
 
 
 def losses(outcome: Outcome) -> dict[Reason, int]:

@@ -30,6 +30,10 @@ class Budgets(Protocol):
         """Hold the expected charge of an ad that was placed (`reservation.expected_charge`)."""
         ...
 
+    def release(self, placement_id: str) -> bool:
+        """Give back what is held for an ad that is not shown; False where nothing was."""
+        ...
+
 
 class OpenBudgets:
     """No budget limits anything: for benches and for the replay of logs without budgets."""
@@ -44,3 +48,6 @@ class OpenBudgets:
         self, placement_id: str, campaign_id: int, amount_micros: int, now: float, expires_at: float
     ) -> None:
         return None
+
+    def release(self, placement_id: str) -> bool:
+        return False

@@ -17,6 +17,7 @@ from auction.slate import Int8, Int64
 DAY_S = 86_400.0
 MAX_INTERVAL_DAYS = 90
 MAX_FREQUENCY = 1000
+MAX_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,33 @@ class FrequencyCounter:
         self.max_times = max_times
         self._users: OrderedDict[str, dict[tuple[int, int], Times[float]]] = OrderedDict()
         self._size = 0
+        self._once: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         """Times held."""
         return self._size
 
-    def note(self, user_id: str, campaign_id: int, now: float, event: Billable = Billable.IMPRESSION) -> None:
-        """The user met the campaign at `now` (UTC seconds); times may come in any order."""
+    def note(
+        self,
+        user_id: str,
+        campaign_id: int,
+        now: float,
+        event: Billable = Billable.IMPRESSION,
+        once: str | None = None,
+    ) -> None:
+        """The user met the campaign at `now` (UTC seconds); times may come in any order.
+
+        `once` names the meeting: noted again under the same name (a request that is retried), it does
+        not count again while the name is among the last `MAX_ONCE`.
+        """
         with self._lock:
+            if once is not None:
+                if once in self._once:
+                    return
+                self._once[once] = None
+                if len(self._once) > MAX_ONCE:
+                    self._once.popitem(last=False)
             seen = self._users.setdefault(user_id, {})
             self._users.move_to_end(user_id)
             times = seen.setdefault((int(campaign_id), int(event)), array("d"))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+import numpy as np
+
 from auction.slate import Float64, Int8, Int64
 
 
@@ -40,3 +42,9 @@ class Outcome:
     """The organic items' part of it."""
     organic_only_value_micros: float
     """What the organic items would be worth without any ad: the difference is what ads displace."""
+
+    @classmethod
+    def empty(cls) -> "Outcome":
+        """No ads, and no value known."""
+        ids, codes = np.zeros(0, np.int64), np.zeros(0, np.int8)
+        return cls(ids, np.zeros(0), ids, codes, ids, codes, 0.0, 0.0, 0.0)

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
@@ -78,6 +79,11 @@ class AuctionPolicy(Settings):
     )
     reserve: Reserve = Reserve()
     quality: Quality = Quality()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("hash", None)  # pydantic copies what was computed along with the fields
+        return copied
 
     @cached_property
     def hash(self) -> str:

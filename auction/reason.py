@@ -42,6 +42,9 @@ class Reason(IntEnum):
     INVALID = 21
     """A score or bid that is not a usable number."""
 
+    FAULT = 22
+    """A stage of the decision failed; the organic feed was answered."""
+
     @property
     def label(self) -> str:
         """The name used in reports: ``Reason.BELOW_RESERVE.label == "below_reserve"``."""

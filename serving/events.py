@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from adsrank.request import in_utc
 from auction.billable import Billable
 from auction.errors import InputError
 from auction.frequency import FrequencyCounter
@@ -29,7 +30,9 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    event_id: EventId = Field(description="Chosen by the client; sent again, it counts once.")
+    event_id: EventId = Field(
+        description="Chosen by the client, unique among all of its events; sent again, it counts once."
+    )
     token: str = Field(min_length=1, max_length=MAX_TOKEN_CHARS, description="The placement's token.")
     type: EventType
     time: datetime = Field(
@@ -41,7 +44,7 @@ class Event(BaseModel):
     @field_validator("time")
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return in_utc(value)
 
 
 class EventResult(BaseModel):

@@ -9,11 +9,11 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from adsrank.decision import Decision
 from adsrank.engine import Engine
-from adsrank.request import AdRequest
+from adsrank.request import AdRequest, in_utc
 from auction.budget import LeasedBudgets
 from auction.errors import InputError
 from auction.log.part import LogError
@@ -85,6 +85,7 @@ class Runtime:
             self.log.append(decision.record)
         except (LogError, TokenError) as error:
             # Money fails closed: an ad that cannot be accounted for or charged is not shown.
+            self.engine.withdraw(decision)
             return self._organic(
                 request, "fault:log" if isinstance(error, LogError) else "fault:token", error
             )
@@ -233,7 +234,6 @@ def event_times(events: Sequence[Any]) -> Iterator[float]:
         told = event.get("time") if isinstance(event, dict) else None
         if told is not None:
             try:
-                moment = _TIME.validate_python(told)
-            except ValidationError:
+                yield in_utc(_TIME.validate_python(told)).timestamp()
+            except ValueError:  # pydantic's errors among them
                 continue
-            yield (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

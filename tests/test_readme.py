@@ -39,7 +39,7 @@ def test_snippets_run(snippet: str):
 def test_the_python_snippets_are_short():
     assert len(SNIPPETS) == 2
     for snippet in SNIPPETS:
-        assert len([line for line in snippet.splitlines() if line.strip()]) <= 20
+        assert len([line for line in snippet.splitlines() if line.strip()]) <= 15
 
 
 @pytest.mark.parametrize("words", sorted({tuple(command[1:3]) for command in COMMANDS}))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from adsrank.request import AdRequest
+from adsrank.request import AdRequest, Intent
 
 RECENT = 20
 """Of `recent_interests`, the newest that are used (as in the training table)."""
@@ -39,6 +39,15 @@ class AdRows(Protocol):
     def objective(self) -> npt.NDArray[Any]: ...
     @property
     def created_at(self) -> npt.NDArray[np.int64]: ...
+
+
+def usable_intents(request: AdRequest) -> list[tuple[int, Intent]]:
+    """The intents that may be compared with ads, and their places: without personalization, the page's."""
+    return [
+        (number, intent)
+        for number, intent in enumerate(request.intents)
+        if request.personalized or intent.source in PAGE_SOURCES
+    ]
 
 
 def request_columns(request: AdRequest) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adsrank.errors import InputError
-from adsrank.features.columns import PAGE_SOURCES, RECENT
+from adsrank.features.columns import RECENT, usable_intents
 from adsrank.request import AdRequest
 from adsrank.retrieval.index import check_space
 
@@ -47,11 +47,7 @@ class Signals:
             SpaceMismatch: the intents are of another space.
             InputError: an intent of another length, or without direction.
         """
-        intents = [
-            (number, intent)
-            for number, intent in enumerate(request.intents)
-            if request.personalized or intent.source in PAGE_SOURCES
-        ]
+        intents = usable_intents(request)
         units, weights, numbers = np.zeros((0, dimension), np.float32), np.zeros(0), np.zeros(0, np.int8)
         if intents and dimension:
             check_space(request.embedding_space, space)

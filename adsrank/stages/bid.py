@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from adsrank.features.columns import usable_intents
 from adsrank.passage import Passage
 from auction.billable import Billable
 from auction.reason import Reason
@@ -34,7 +35,7 @@ class Bid:
             p_save=column("p_save", none),
             p_hide=column("p_hide", none),
             tolerance=snapshot.tolerance[row],
-            relevance=column("similarity", none).astype(np.float64),
+            relevance=_relevance(passage),
             organic_utility=np.array([item.utility for item in request.organic], np.float64),
             organic_grade=np.array([item.grade for item in request.organic], np.int8),
             positions_since_ad=request.positions_since_ad,
@@ -53,3 +54,12 @@ class Bid:
         )
         most = snapshot.bid_micros[candidates.row] * (candidates["multiplier"] * p_event)
         candidates.keep(~(most > candidates["available_micros"]), Reason.BUDGET, self.name)
+
+
+def _relevance(passage: Passage) -> np.ndarray:
+    """Cosine of the ad and the nearest intent; 1 where a vector is missing, which no floor can judge."""
+    candidates, request = passage.candidates, passage.request
+    if not len(candidates):
+        return np.zeros(0)
+    comparable = passage.release.snapshot.embedded[candidates.row] & bool(usable_intents(request))
+    return np.where(comparable, candidates["similarity"].astype(np.float64), 1.0)

@@ -23,7 +23,8 @@ class Prerank:
     def run(self, passage: Passage) -> None:
         candidates, release = passage.candidates, passage.release
         snapshot, bundle = release.snapshot, release.bundle
-        p_click = bundle.prerank(candidate_columns(passage.request, snapshot, candidates))
+        batch = bundle.prepare(candidate_columns(passage.request, snapshot, candidates))
+        p_click = bundle.prerank(batch)
         billable = snapshot.billable[candidates.row]
         # The booster knows clicks only; a conversion's part is the average of the log.
         p_event = np.select(
@@ -32,4 +33,6 @@ class Prerank:
             p_click * bundle.conversion_rate,
         )
         value = snapshot.bid_micros[candidates.row] * (candidates["multiplier"] * p_event)
-        candidates.keep(strongest(value, self.rank), Reason.PRERANK, self.name)
+        kept = strongest(value, self.rank)
+        candidates.keep(kept, Reason.PRERANK, self.name)
+        passage.features = batch.take(np.flatnonzero(kept))

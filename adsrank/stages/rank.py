@@ -12,6 +12,9 @@ class Rank:
 
     def run(self, passage: Passage) -> None:
         candidates, release = passage.candidates, passage.release
-        columns = candidate_columns(passage.request, release.snapshot, candidates)
-        for head, probability in release.bundle.score(columns).items():
+        if passage.features is None:
+            passage.features = release.bundle.prepare(
+                candidate_columns(passage.request, release.snapshot, candidates)
+            )
+        for head, probability in release.bundle.score(passage.features).items():
             candidates[f"raw_{head}"] = probability

@@ -1,6 +1,5 @@
 """Hold the expected charge of every placed ad, and note the impression against frequency caps."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from auction.billable import Billable
 from auction.budget import Budgets
 from auction.frequency import FrequencyCounter
 from auction.outcome import Setter
+from auction.reservation import expected_charge
 
 WHY = {
     Surface.HOME: "close to what you looked at lately",
@@ -36,8 +36,9 @@ class Reserve:
             self.budgets.reserve(
                 ad.placement_id, ad.campaign_id, ad.expected_charge_micros, passage.now, expires_at
             )
-            self.frequency.note(passage.request.user_id, ad.campaign_id, passage.now)
             passage.placed.append(ad)
+        for ad in passage.placed:
+            self.frequency.note(passage.request.user_id, ad.campaign_id, passage.now, once=ad.placement_id)
 
 
 def place(passage: Passage) -> list[PlacedAd]:
@@ -74,7 +75,7 @@ def place(passage: Passage) -> list[PlacedAd]:
                 exposure=exposure,
                 billable=billable,
                 price_micros=price,
-                expected_charge_micros=max(1, math.ceil(price * (exposure * p_event))) if price else 0,
+                expected_charge_micros=expected_charge(price, exposure * p_event),
                 setter=Setter(int(outcome.setter[entry])),
                 setter_ad_id=int(outcome.setter_ad_id[entry]),
                 title=str(snapshot.title[row]),

@@ -22,6 +22,8 @@ from auction.slate import Int64
 
 MULTIPLIERS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 4.0)
 MAX_ROWS = 100
+NOT_COUNTED = ("invalid", "unknown", "expired")
+"""Statuses of events that count for nothing: forged, of no placement, or after the token's time."""
 MAX_BID_MICROS = 2**53
 
 METRICS = ("placements", "impressions", "clicks", "cost_micros", "conversions")
@@ -180,6 +182,7 @@ def _order_value(folder: Path, campaign_id: int) -> tuple[int, float | None]:
             table.column("type").to_numpy() == "conversion"
         )
         kept &= table.column("value_micros").to_numpy() > 0
+        kept &= ~np.isin(table.column("status").to_numpy(), NOT_COUNTED)
         picked = table.filter(kept)
         for event_id, value in zip(
             picked.column("event_id").to_pylist(), picked.column("value_micros").to_pylist(), strict=True

@@ -23,6 +23,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Decide every logged request again; exit 1 if an unchanged policy gives any other answer."""
+    from auction.errors import InputError
     from auction.policy import AuctionPolicy
     from auction.replay import compare, replay
 
@@ -42,6 +43,8 @@ def run(
     if other is not None:
         emit_json(compared.to_json()) if as_json else _show_comparison(compared)
         return
+    if replayed.decisions == 0:
+        raise InputError(str(log), "no decision with an auction", "give a log that holds at least one")
     emit_json(replayed.to_json()) if as_json else _show_replay(replayed)
     if not replayed.exact:
         raise typer.Exit(CHECK_FAILED)

@@ -100,7 +100,17 @@ def test_stage_reports_account_for_everyone_from_retrieval_to_the_feed(decisions
         for stage in decision.stages:
             if stage.name not in ("retrieve", "reserve"):
                 assert stage.came - stage.went == sum(stage.left.values()), stage.name
-        assert sum(decision.reasons().values()) == decision.stages[0].went - len(decision.ads)
+        kept_out = sum(decision.stages[0].left.values())
+        assert sum(decision.reasons().values()) == kept_out + decision.stages[0].went - len(decision.ads)
+
+
+def test_ads_that_targeting_and_status_keep_out_are_counted_by_reason(decisions):
+    total: dict[Reason, int] = {}
+    for decision in decisions:
+        for reason, count in decision.stages[0].left.items():
+            total[reason] = total.get(reason, 0) + count
+    assert {Reason.STATUS, Reason.TARGETING, Reason.POLICY} <= set(total)
+    assert min(total.values()) > 0
 
 
 def test_the_record_alone_decides_the_same_again(decisions, release):
@@ -156,6 +166,95 @@ def test_after_the_deadline_the_organic_feed_is_answered(release, stream):
     decision = engine.decide(stream[0].model_copy(update={"deadline_ms": 1}))
     assert decision.degraded == "deadline"
     assert organic(decision) == [item.id for item in stream[0].organic]
+
+
+def test_what_was_in_the_running_at_the_deadline_left_for_it(release, stream):
+    engine = Engine(release, OpenBudgets(), FrequencyCounter(), PATIENT)
+
+    class Slow:
+        name = "rank"
+
+        def enabled(self, passage) -> bool:
+            return True
+
+        def run(self, passage) -> None:
+            passage.deadline = 0.0
+
+    engine.stages[3] = Slow()
+    decision = engine.decide(stream[0])
+    assert decision.degraded == "deadline"
+    assert decision.reasons()[Reason.DEADLINE] == PATIENT.rank
+    decision.record.check()
+
+
+def test_a_fault_after_money_was_held_gives_it_back(release, stream):
+    budgets = LeasedBudgets()
+    budgets.renew([Lease(campaign, 10**9) for campaign in release.snapshot.campaigns.campaign_id.tolist()])
+
+    class Broken(FrequencyCounter):
+        def note(self, *args, **kwargs) -> None:
+            raise RuntimeError("no memory")
+
+    decision = Engine(release, budgets, Broken(), PATIENT).decide(stream[0])
+    assert decision.degraded == "fault:reserve"
+    assert budgets.pending() == []
+
+
+def test_a_withdrawn_decision_holds_nothing(release, stream):
+    budgets = LeasedBudgets()
+    budgets.renew([Lease(campaign, 10**9) for campaign in release.snapshot.campaigns.campaign_id.tolist()])
+    engine = Engine(release, budgets, FrequencyCounter(), PATIENT)
+    decision = engine.decide(stream[0])
+    assert len(budgets.pending()) == len(decision.ads) > 0
+    engine.withdraw(decision)
+    assert budgets.pending() == []
+
+
+def test_a_request_asked_again_counts_once_for_caps(release, stream):
+    frequency = FrequencyCounter()
+    engine = Engine(release, OpenBudgets(), frequency, PATIENT)
+    first = engine.decide(stream[0])
+    noted = len(frequency)
+    assert noted == len(first.ads) > 0
+    engine.stages[-1].frequency = frequency
+    again = engine.decide(stream[0])
+    same = {ad.placement_id for ad in first.ads} & {ad.placement_id for ad in again.ads}
+    assert len(frequency) == noted + len(again.ads) - len(same)
+    assert same
+
+
+def test_utilities_that_no_policy_can_weigh_still_get_the_organic_feed(engine, stream):
+    items = [item.model_copy(update={"utility": 1e9}) for item in stream[0].organic]
+    decision = engine.decide(stream[0].model_copy(update={"organic": items}))
+    assert decision.degraded == "fault:auction"
+    assert organic(decision) == [item.id for item in items]
+    assert not decision.record.held
+
+
+def test_a_relevance_floor_does_not_judge_what_has_no_vector(engine, stream):
+    interested = [request for request in stream if request.user_interests]
+    assert interested
+    shown = [engine.decide(request.model_copy(update={"intents": []})) for request in interested[:10]]
+    assert sum(len(decision.ads) for decision in shown) > 0
+    assert all(Reason.RELEVANCE not in decision.reasons() for decision in shown)
+
+
+def test_a_free_slot_holds_the_least_amount_and_is_shown(release, stream):
+    nothing = Reserve()
+    free = POLICY.model_copy(update={"exchange_rate": 1e-9, "reserve": nothing, "quality": Quality()})
+    budgets = LeasedBudgets()
+    budgets.renew([Lease(campaign, 10**9) for campaign in release.snapshot.campaigns.campaign_id.tolist()])
+    engine = Engine(replace(release, policy=free), budgets, FrequencyCounter(), PATIENT)
+    decision = engine.decide(stream[0])
+    assert decision.degraded is None
+    assert all(each.amount_micros >= 1 for each in budgets.pending())
+
+
+def test_the_resolved_policy_has_a_hash_of_its_own(release):
+    unresolved = release.policy.hash
+    assert release.resolved_policy.hash != unresolved
+    same = AuctionPolicy.model_validate(release.resolved_policy.model_dump())
+    assert release.resolved_policy.hash == same.hash
 
 
 def test_an_empty_organic_list_gets_an_empty_feed(engine, stream):

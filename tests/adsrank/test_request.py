@@ -71,3 +71,18 @@ def test_times_are_utc_inside():
 def test_the_seed_is_of_the_request_id_alone():
     assert request(country="FR").seed == request(country="US").seed != request(request_id="r2").seed
     assert request(request_id="demo").seed == 10156756701622246432
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "1999-12-31T00:00:00Z",
+        "2100-01-01T00:00:00Z",
+    ],
+)
+def test_a_time_off_the_calendar_is_refused_by_name(time):
+    with pytest.raises(ValidationError, match="from 2001 to 2099") as error:
+        request(time=time)
+    assert where(error) == [("time",)]

@@ -120,3 +120,11 @@ def test_a_cap_that_cannot_be_kept_is_refused(days: int, most: int) -> None:
 def test_columns_of_another_length_are_refused() -> None:
     with pytest.raises(InputError, match="caps"):
         FrequencyCounter().exceeded("u", np.zeros(2, np.int64), FrequencyCaps.of([None]), 0.0)
+
+
+def test_a_meeting_with_a_name_counts_once() -> None:
+    counter = FrequencyCounter()
+    for _ in range(3):
+        counter.note("u", 1, 100.0, once="r1/7")
+    counter.note("u", 1, 100.0, once="r2/7")
+    assert len(counter) == 2

@@ -153,3 +153,13 @@ def test_ids_reach_the_ledger_as_they_are(open_ledger: Callable[[], Ledger]) -> 
     batch = [event(name, placement(name)) for name in odd]
     assert {each.status for each in ingest.ingest(batch)} == {Status.CHARGED, Status.FREE} - {Status.FREE}
     assert {each.status for each in ingest.ingest(batch)} == {Status.DUPLICATE}
+
+
+@pytest.mark.parametrize("time_", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-01-01"])
+def test_a_time_off_the_calendar_spoils_its_own_event_and_no_other(ingest: EventIngest, time_: str) -> None:
+    token = SIGNER.encode(placement(1))
+    good = {"event_id": "good", "token": token, "type": "click", "time": "2026-05-28T20:26:41Z"}
+    poison = {"event_id": "bad", "token": SIGNER.encode(placement(2)), "type": "click", "time": time_}
+    results = ingest.ingest_raw([poison, good])
+    assert [each.status for each in results] == [Status.INVALID, Status.CHARGED]
+    assert (results[0].detail or "").startswith("time: ")
