@@ -22,17 +22,17 @@ class Surface(StrEnum):
     SEARCH = "search"
 
 
-EARLIEST, LATEST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def in_utc(value: datetime) -> datetime:
-    """`value` in UTC (without an offset it is taken for UTC); ValueError outside 2001 to 2099."""
+    """`value` in UTC (without an offset it is taken for UTC); ValueError outside 1970 to 2099."""
     try:
         utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:  # year 1 or 9999, shifted past the calendar's end
-        raise ValueError("give a time from 2001 to 2099") from None
+        raise ValueError("give a time from 1970 to 2099") from None
     if not EARLIEST <= utc < LATEST:
-        raise ValueError("give a time from 2001 to 2099")
+        raise ValueError("give a time from 1970 to 2099")
     return utc
 
 

@@ -58,7 +58,8 @@ class PacingController:
     until the curve has about caught up with it.
 
     A new day starts with a full budget and the multiplier of the evening before. A controller made in
-    the middle of a day is told what was `spent_micros` on it before.
+    the middle of a day is told what was `spent_micros` on it before. On the day a campaign `ends_at`
+    (UTC seconds), its curve and "day length" end there.
 
     Raises:
         InputError: a negative budget, or an unknown zone.
@@ -71,18 +72,20 @@ class PacingController:
         now: float,
         settings: PacingSettings | None = None,
         spent_micros: int = 0,
+        ends_at: float | None = None,
     ) -> None:
         self.settings = settings if settings is not None else PacingSettings()
         self.zone = zone
         self._log_multiplier = math.log(max(self.settings.start, self.settings.floor))
         self._day = Day.at(now, zone)
+        self._ends_at = ends_at
         self._curve = self._shape(self._day)
         self._last = now
         self._spent = spent_micros
         self.budget_micros = _checked(budget_micros)
 
     def _shape(self, day: Day) -> TargetCurve:
-        return TargetCurve(day, self.settings.hourly_share)
+        return TargetCurve(day, self.settings.hourly_share, self._ends_at)
 
     @property
     def multiplier(self) -> float:
@@ -101,9 +104,12 @@ class PacingController:
         """Where the curve would have the day's spend at the last observation."""
         return self.budget_micros * self._curve.share(self._last)
 
-    def rebudget(self, budget_micros: int) -> None:
-        """The advertiser changed the day's budget; what was spent and learned stays."""
+    def rebudget(self, budget_micros: int, ends_at: float | None = None) -> None:
+        """The advertiser changed the day's budget or the end; what was spent and learned stays."""
         self.budget_micros = _checked(budget_micros)
+        if ends_at != self._ends_at:
+            self._ends_at = ends_at
+            self._curve = self._shape(self._day)
 
     def observe(self, spend_micros: int, now: float) -> None:
         """Account for `spend_micros` spent (or promised) since the last observation.
@@ -119,7 +125,7 @@ class PacingController:
         self._spent += spend_micros
         self._last = now
         if self.budget_micros > 0:
-            gain = self._day.seconds / self.settings.response_s
+            gain = self._curve.seconds / self.settings.response_s
             moved = self._log_multiplier - gain * (spend_micros - planned) / self.budget_micros
             self._log_multiplier = min(0.0, moved)
 

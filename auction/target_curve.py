@@ -19,12 +19,17 @@ class TargetCurve:
     (any non-negative weights). On a day of 23 or 25 hours the hours that exist are used as often as
     they occur and the shares are normalised again, so the curve always ends at 1.
 
+    A campaign that ends before its day does (`end`, UTC seconds) has its curve at 1 by then.
+
     Raises:
         InputError: not 24 weights, a negative or non-finite one, or all zero.
     """
 
-    def __init__(self, day: Day, hourly_share: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, day: Day, hourly_share: Sequence[float] | None = None, end: float | None = None
+    ) -> None:
         self.day = day
+        self.end = day.end if end is None or not day.start < end < day.end else end
         self._times: list[float] = []
         self._shares: list[float] = []
         if hourly_share is not None:
@@ -33,24 +38,29 @@ class TargetCurve:
     def _shape(self, shares: Sequence[float]) -> None:
         day = self.day
         times = [day.start]
-        while times[-1] < day.end:
-            times.append(min(times[-1] + CELL_S, day.end))
+        while times[-1] < self.end:
+            times.append(min(times[-1] + CELL_S, self.end))
         weights = [shares[day.hour(begin)] * (end - begin) for begin, end in pairwise(times)]
         total = sum(weights)
-        if total <= 0:  # The only hours with traffic are ones that this short day skips.
+        if total <= 0:  # The only hours with traffic are ones that this short day does not have.
             return
         self._times = times
         self._shares = [0.0, *(min(1.0, part / total) for part in accumulate(weights))]
         self._shares[-1] = 1.0
 
+    @property
+    def seconds(self) -> float:
+        """From the day's start to where the curve is 1."""
+        return self.end - self.day.start
+
     def share(self, time: float) -> float:
         """Cumulative share at `time` (UTC seconds), never decreasing."""
-        if not self._times:
-            return self.day.fraction(time)
         if time <= self.day.start:
             return 0.0
-        if time >= self.day.end:
+        if time >= self.end:
             return 1.0
+        if not self._times:
+            return (time - self.day.start) / self.seconds
         cell = bisect_right(self._times, time) - 1
         begin, end = self._times[cell], self._times[cell + 1]
         low, high = self._shares[cell], self._shares[cell + 1]

@@ -14,10 +14,17 @@ class CampaignBudget:
     daily_micros: int | None = None
     lifetime_micros: int | None = None
     ends_at: float | None = None
-    """UTC seconds; paces a lifetime budget over the days that are left."""
+    """UTC seconds; paces a lifetime budget over the days that are left, and the last day until then."""
     pacing: PacingSettings = field(default_factory=PacingSettings)
+    largest_bid_micros: int = 0
+    """The most that one placement of the campaign may be expected to cost. A lease is at least so much,
+    where the budget has it left: an ad that no lease can hold would never be shown. 0: not known."""
 
     @property
     def least_micros(self) -> int:
         limits = [each for each in (self.daily_micros, self.lifetime_micros) if each is not None]
         return min(limits, default=0)
+
+    @property
+    def limited(self) -> bool:
+        return self.daily_micros is not None or self.lifetime_micros is not None

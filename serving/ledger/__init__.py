@@ -12,7 +12,9 @@ from serving.ledger.database import Database
 from serving.ledger.error import LedgerError, LedgerMismatch, LedgerUnavailable
 from serving.ledger.expire import Expired, expire
 from serving.ledger.limits import set_limits
+from serving.ledger.recent import recent
 from serving.ledger.records import (
+    MAX_MICROS,
     Balance,
     BudgetLimit,
     DayStatement,
@@ -31,6 +33,7 @@ from serving.ledger.tables import budget
 
 __all__ = [
     "LIFETIME",
+    "MAX_MICROS",
     "Balance",
     "BudgetLimit",
     "DayStatement",
@@ -48,7 +51,6 @@ __all__ = [
     "Want",
 ]
 
-MAX_MICROS = 2**53
 SWEEP = 5_000
 
 
@@ -74,13 +76,13 @@ class Ledger:
         self._database = Database(url, schema, patience_s)
 
     def set_budgets(self, limits: Sequence[BudgetLimit]) -> None:
-        """Set limits; a campaign's day without a row here is bounded by its lifetime budget alone.
+        """Set limits, or take them away (None); a day without a limit is bounded by the lifetime alone.
 
         Raises:
             InputError: a limit outside 0 .. 2**53, or a day that is no ISO date and not ``lifetime``.
         """
         for row, each in enumerate(limits):
-            if not 0 <= each.limit_micros <= MAX_MICROS:
+            if each.limit_micros is not None and not 0 <= each.limit_micros <= MAX_MICROS:
                 raise InputError(f"limits[{row}].limit_micros", each.limit_micros, "give 0 to 2**53 micros")
             if each.day != LIFETIME and not _is_date(each.day):
                 raise InputError(f"limits[{row}].day", each.day, f"give YYYY-MM-DD or {LIFETIME!r}")
@@ -98,7 +100,8 @@ class Ledger:
     ) -> list[Slice]:
         """Flush a replica's placements since its last call, and fill up or give back its leases.
 
-        A lease grows by at most `share` of what its budget has left (rounded up), never beyond it.
+        A lease grows by at most `share` of what its budget has left (rounded up), or up to the want's
+        `least_micros` where that is more; never beyond what is left.
         All leases of the replica live until `now + lease_s` and then go back by `expire`. Returns the
         lease after the call of each campaign and day that was named in `placements` or `wants`.
         """
@@ -107,6 +110,8 @@ class Ledger:
         for row, want in enumerate(wants):
             if not 0 <= want.target_micros <= MAX_MICROS:
                 raise InputError(f"wants[{row}].target_micros", want.target_micros, "give 0 to 2**53 micros")
+            if not 0 <= want.least_micros <= want.target_micros:
+                raise InputError(f"wants[{row}].least_micros", want.least_micros, "at most the target")
         return self._database.write(
             lambda link: renew(self._database, link, replica_id, placements, wants, now + lease_s, share)
         )
@@ -140,6 +145,15 @@ class Ledger:
         )
         bound = {"campaigns": self._database.listed(int(each) for each in campaign_ids)}
         return self._database.read(lambda link: [Balance(*row) for row in link.execute(query, bound)])
+
+    def recent(self, within_s: float) -> dict[tuple[int, str], int]:
+        """Micros held by campaign and day for the placements of the last `within_s` seconds.
+
+        Older placements are left out: the most of them will expire without their billable event.
+        """
+        if not within_s >= 0:
+            raise InputError("within_s", within_s, "give 0 seconds or more")
+        return self._database.read(lambda link: recent(link, within_s))
 
     def statement(self, campaign_id: int) -> Statement:
         """One campaign's budgets, charges and events."""

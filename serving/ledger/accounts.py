@@ -106,12 +106,15 @@ class Accounts:
             row.free += price - paid
         return paid
 
-    def grant(self, campaign_id: int, day: str, need: int, share: float) -> int:
-        """Lease `need` micros, or `share` of what is not spent, held or leased. Returns micros leased."""
+    def grant(self, campaign_id: int, day: str, need: int, share: float, least: int = 0) -> int:
+        """Lease `need` micros, or `share` of what is not spent, held or leased, or `least` if that is more.
+
+        Never more than is left. Returns micros leased.
+        """
         rows = self._of[campaign_id, day]
         left = min((row.limit - row.spent - row.reserved - row.leased for row in rows), default=0)
         # Rounded up, so that the last micro can be leased too.
-        granted = min(need, left, math.ceil(left * share)) if left > 0 else 0
+        granted = min(need, left, max(least, math.ceil(left * share))) if left > 0 else 0
         for row in rows:
             row.leased += granted
             row.granted += granted

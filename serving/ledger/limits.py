@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from auction.day import LIFETIME
 from serving.ledger.accounts import Key
 from serving.ledger.database import Database
-from serving.ledger.records import BudgetLimit
+from serving.ledger.records import MAX_MICROS, BudgetLimit
 from serving.ledger.tables import HELD, budget, event, lease, reservation
 
 _ROW = (budget.c.campaign_id == sa.bindparam("at_campaign")) & (budget.c.day == sa.bindparam("at_day"))
@@ -17,19 +17,24 @@ _ROW = (budget.c.campaign_id == sa.bindparam("at_campaign")) & (budget.c.day == 
 def set_limits(database: Database, link: Connection, limits: Sequence[BudgetLimit]) -> None:
     """Write the limits. A limit below what was spent stops further charges and takes none back.
 
+    A limit taken away (None) leaves its row with the largest limit there is: what was spent stays
+    counted, should the limit come back, and late events of its days are still charged.
+
     A budget that is new for its campaign starts with what the campaign already spent, holds and
     leased on that day (or ever, for a lifetime): a limit added at noon counts the morning.
     """
-    wanted = {(each.campaign_id, each.day): each.limit_micros for each in limits}
-    known = _known(database, link, wanted)
-    if known.keys() != wanted.keys():
+    told = {(each.campaign_id, each.day): each.limit_micros for each in limits}
+    wanted = {key: limit for key, limit in told.items() if limit is not None}
+    lifted = {key: MAX_MICROS for key, limit in told.items() if limit is None}
+    known = _known(database, link, wanted | lifted)
+    if not wanted.keys() <= known.keys():
         if not database.is_sqlite:  # SQLite has one writer; here other writers wait for the new rows.
             link.execute(sa.text(f"LOCK TABLE {_qualified(link)} IN EXCLUSIVE MODE"))
-            known = _known(database, link, wanted)
+            known = _known(database, link, wanted | lifted)
         _add(database, link, {key: limit for key, limit in wanted.items() if key not in known})
     rows = [
         {"at_campaign": campaign_id, "at_day": day, "limit": limit}
-        for (campaign_id, day), limit in sorted(wanted.items())
+        for (campaign_id, day), limit in sorted((wanted | lifted).items())
         if known.get((campaign_id, day), limit) != limit
     ]
     if rows:

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from serving.token import Placement
 
+MAX_MICROS = 2**53
+"""The largest limit; also stands in the row of a limit that was taken away."""
+
 
 class EventType(StrEnum):
     """What a user did with a placed ad."""
@@ -41,7 +44,8 @@ class BudgetLimit:
 
     campaign_id: int
     day: str
-    limit_micros: int
+    limit_micros: int | None
+    """None takes a limit away: its row, where there is one, goes on counting and binds no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Want:
     campaign_id: int
     day: str
     target_micros: int
+    least_micros: int = 0
+    """Up to here the lease grows by all that is left, beyond it only by a share: one ad's charge."""
 
 
 @dataclass(frozen=True, slots=True)

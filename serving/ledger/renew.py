@@ -37,7 +37,9 @@ def renew(
         key = (want.campaign_id, want.day)
         held = after.get(key, 0)
         if want.target_micros > held:
-            after[key] = held + accounts.grant(*key, want.target_micros - held, share)
+            after[key] = held + accounts.grant(
+                *key, want.target_micros - held, share, want.least_micros - held
+            )
         elif want.target_micros < held:
             accounts.move(*key, leased=want.target_micros - held)
             after[key] = want.target_micros
