@@ -183,7 +183,7 @@ def _fund(rng: np.random.Generator, campaigns: list[Row], rows: list[Row], reque
             campaign = group["campaign_id"]
             ads[campaign] = ads.get(campaign, 0) + 1
             # Never less than a few clicks' worth: a budget that one event exhausts tests nothing else.
-            least = {"IMPRESSION": 0.1, "CLICK": 3.0, "CONVERSION": 1.2}[group["billable_event"]]
+            least = {"IMPRESSION": 0.1, "CLICK": 3.0, "CONVERSION": 3.0}[group["billable_event"]]
             floor[campaign] = max(floor.get(campaign, 0), round(least * group["bid_micros"]))
     total = sum(ads.values())
     for campaign_row in campaigns:

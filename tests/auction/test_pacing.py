@@ -182,6 +182,37 @@ def test_the_curve_ends_at_one_on_days_of_23_and_25_hours(time: str, hours: int)
     assert curve.share(noon + 3600) - curve.share(noon) == pytest.approx(SHARES[12] / existing)
 
 
+@pytest.mark.parametrize("shares", [None, SHARES])
+def test_on_its_last_day_a_campaigns_curve_ends_where_the_campaign_does(shares: list[int] | None) -> None:
+    day = Day.at(START, NEW_YORK)
+    end = day.start + 6.4 * 3600
+    curve = TargetCurve(day, shares, end)
+    path = [curve.share(day.start + minute * 60) for minute in range(24 * 60)]
+    assert path[0] == 0.0
+    assert all(before <= after for before, after in pairwise(path))
+    assert curve.share(end - 60) < 1.0
+    assert curve.share(end) == curve.share(day.end) == 1.0
+    for beyond in (day.start - 1, day.end + 1):
+        assert TargetCurve(day, shares, beyond).share(end) == TargetCurve(day, shares).share(end)
+
+
+def test_a_campaign_that_ends_at_six_spends_its_last_budget_by_six() -> None:
+    controller = PacingController(BUDGET, NEW_YORK, START, ends_at=START + 6 * 3600)
+    path = simulate(controller, lambda _: 24.0 * BUDGET / 86_400, seconds=6 * 3600)
+    assert path[-1][1] >= 0.97 * BUDGET
+    assert max(abs(spent / BUDGET - (now - START) / (6 * 3600)) for now, spent in path) < 0.1
+
+
+def test_an_end_moved_at_noon_moves_the_curve() -> None:
+    controller = PacingController(BUDGET, NEW_YORK, START)
+    controller.observe(0, START + 6 * 3600)
+    assert controller.target_micros == pytest.approx(BUDGET / 4)
+    controller.rebudget(BUDGET, START + 12 * 3600)
+    assert controller.target_micros == pytest.approx(BUDGET / 2)
+    controller.rebudget(BUDGET, None)
+    assert controller.target_micros == pytest.approx(BUDGET / 4)
+
+
 def test_traffic_only_in_the_hour_that_a_short_day_skips_falls_back_to_uniform() -> None:
     day = Day.at(datetime(2026, 3, 8, 12, tzinfo=UTC).timestamp(), NEW_YORK)
     curve = TargetCurve(day, [0, 0, 1] + [0] * 21)

@@ -335,6 +335,51 @@ def test_a_limit_added_at_noon_counts_the_morning(ledger: Ledger) -> None:
     assert amounts(ledger, LIFETIME) == {"spent": 150, "leased": 280, "free": 75}
 
 
+def test_a_limit_taken_away_binds_no_more_and_counts_on(ledger: Ledger) -> None:
+    ledger.set_budgets([budget(100), budget(50, LIFETIME)])
+    statuses(ledger, [happened("a", placement(1))])
+    assert amounts(ledger) == {"spent": 50, "free": 50}
+    ledger.set_budgets([budget(100), BudgetLimit(CAMPAIGN, LIFETIME, None)])
+    assert lease(ledger, "a", 1000) == 50
+    assert [each.charged_micros for each in ledger.settle([happened("b", placement(2))], NOW + 1)] == [50]
+    assert amounts(ledger, LIFETIME) == {"spent": 100, "leased": 50, "free": 100}
+    ledger.set_budgets([budget(1000), budget(120, LIFETIME)])
+    assert [each.charged_micros for each in ledger.settle([happened("c", placement(3))], NOW + 1)] == [20]
+
+
+def test_a_limit_that_never_was_is_taken_away_without_a_row(ledger: Ledger) -> None:
+    ledger.set_budgets([BudgetLimit(CAMPAIGN, LIFETIME, None)])
+    assert ledger.balances([CAMPAIGN]) == []
+    assert statuses(ledger, [happened("a", placement(1))]) == [Status.FREE]
+
+
+def test_a_lease_takes_the_least_that_is_wanted_beyond_its_share(ledger: Ledger) -> None:
+    ledger.set_budgets([budget(1000)])
+    (mine,) = ledger.renew("a", [], [Want(CAMPAIGN, DAY, 900, 700)], NOW, share=0.5)
+    (other,) = ledger.renew("b", [], [Want(CAMPAIGN, DAY, 900, 700)], NOW, share=0.5)
+    assert (mine.remaining_micros, other.remaining_micros) == (700, 300)
+    with pytest.raises(InputError, match="least_micros"):
+        ledger.renew("a", [], [Want(CAMPAIGN, DAY, 900, 901)], NOW)
+
+
+def test_recent_promises_are_those_near_the_newest_and_still_held(ledger: Ledger) -> None:
+    assert ledger.recent(100.0) == {}
+    ledger.set_budgets([budget(1000), budget(1000, campaign=7)])
+    told = [
+        held(1, 10, life_s=3600.0),
+        held(2, 20, life_s=3550.0),
+        held(3, 40, life_s=3400.0),
+        held(4, 80, life_s=3590.0),
+        held(5, 5, campaign=7, life_s=3580.0),
+    ]
+    ledger.renew("a", told, [], NOW)
+    statuses(ledger, [happened("d", placement(4))])
+    assert ledger.recent(100.0) == {(CAMPAIGN, DAY): 30, (7, DAY): 5}
+    assert ledger.recent(3600.0)[CAMPAIGN, DAY] == 70
+    with pytest.raises(InputError, match="within_s"):
+        ledger.recent(-1.0)
+
+
 def test_a_limit_below_what_was_spent_takes_nothing_back(ledger: Ledger) -> None:
     ledger.set_budgets([budget(1000)])
     ledger.settle([happened("a", placement(1))], NOW + 1)

@@ -190,12 +190,16 @@ def test_a_changed_limit_is_written_and_an_unchanged_one_is_not_asked_for_again(
 ) -> None:
     replica = Replica(ledger, [daily(100)])
     replica.tick()
-    written: list[int] = []
-    monkeypatch.setattr(ledger, "set_budgets", lambda limits: written.extend(x.limit_micros for x in limits))
+    written: list[tuple[int, str, int | None]] = []
+    monkeypatch.setattr(
+        ledger,
+        "set_budgets",
+        lambda limits: written.extend((x.campaign_id, x.day, x.limit_micros) for x in limits),
+    )
     replica.campaigns = [daily(100), CampaignBudget(9, "UTC", lifetime_micros=5)]
     replica.tick()
     replica.tick()
-    assert written == [5]
+    assert written == [(9, DAY, 5), (9, LIFETIME, 5)]
 
 
 def test_an_exhausted_budget_is_not_asked_for_in_every_period(
@@ -267,6 +271,147 @@ def test_accelerated_campaigns_and_lifetime_budgets_without_an_end_are_not_slowe
     replica.tick()
     assert [replica.multiplier(each) for each in (CAMPAIGN, 7)] == [1.0, 1.0]
     assert replica.multiplier(8) < 0.05, "most of the tenth that a day of ten gets"
+
+
+def lifetime(limit: int, **more: object) -> CampaignBudget:
+    return CampaignBudget(CAMPAIGN, "UTC", lifetime_micros=limit, **more)  # type: ignore[arg-type]
+
+
+def click(ledger: Ledger, number: int | str, price: int, now: float = NOW + 1) -> int:
+    (answer,) = ledger.settle([happened(f"e{number}", placement(number, price), time=now)], now)
+    return answer.charged_micros
+
+
+def test_a_spent_lifetime_budget_that_is_dropped_for_a_daily_one_stops_nothing(ledger: Ledger) -> None:
+    replica = Replica(ledger, [lifetime(10)])
+    replica.tick()
+    assert click(ledger, 1, 10) == 10
+    replica.tick()
+    assert click(ledger, 2, 10) == 0
+    replica.campaigns = [daily(50)]
+    replica.tick(2.5)
+    assert replica.left() == 40, "what today spent counts against today's limit"
+    assert click(ledger, 3, 60) == 40
+    assert amounts(ledger, LIFETIME)["spent"] == 50
+    replica.campaigns = [lifetime(60)]
+    replica.tick(2.5)
+    assert click(ledger, 4, 60) == 10, "the lifetime came back, and all that was spent with it"
+
+
+def test_a_dropped_daily_limit_binds_no_more_on_the_same_day(ledger: Ledger) -> None:
+    both = CampaignBudget(CAMPAIGN, "UTC", daily_micros=10, lifetime_micros=100)
+    replica = Replica(ledger, [both])
+    replica.tick()
+    assert click(ledger, 1, 30) == 10
+    replica.campaigns = [lifetime(100)]
+    replica.tick(2.5)
+    assert replica.left() == 90
+    assert click(ledger, 2, 95) == 90
+
+
+def test_a_campaign_whose_limits_are_all_dropped_may_spend_nothing(ledger: Ledger) -> None:
+    replica = Replica(ledger, [daily(5000)])
+    replica.tick()
+    replica.campaigns = [CampaignBudget(CAMPAIGN, "UTC")]
+    replica.tick()
+    assert replica.left() == 0
+    assert amounts(ledger) == {}
+
+
+def test_a_lease_always_has_room_for_the_largest_bid(ledger: Ledger) -> None:
+    settings = SMALL.model_copy(update={"most_share": 0.5})
+    replica = Replica(ledger, [daily(5000, largest_bid_micros=3000)], settings=settings)
+    replica.tick()
+    assert replica.left() == 3000, "more than half of what is left, for one ad that costs so much"
+    replica.place("1", 20)
+    replica.tick()
+    replica.tick(2.5)
+    assert replica.left() >= 3000, "more than half full, but too little for the ad"
+    replica.place("2", 2990)
+    replica.tick()
+    replica.tick(2.5)
+    replica.tick(2.5)
+    assert 1000 < replica.left() <= 1990
+
+
+def test_a_bid_above_the_budget_leases_the_budget_and_no_more(ledger: Ledger) -> None:
+    replica = Replica(ledger, [daily(500, largest_bid_micros=10**12)])
+    replica.tick()
+    assert replica.left() == 500
+    assert amounts(ledger) == {"leased": 500}
+
+
+def quick() -> LeaseSettings:
+    return SMALL.model_copy(update={"observe_s": 1.0})
+
+
+def test_after_a_restart_a_lifetime_budgets_day_goes_on_where_it_was(ledger: Ledger) -> None:
+    plan = [lifetime(100_000, ends_at=NOW + 10 * 86_400)]
+    first = Replica(ledger, plan, "a", quick())
+    first.tick()
+    part, _ = account(first)
+    click(ledger, 1, 9_000)
+    first.tick(2.0)
+    second = Replica(ledger, plan, "b", quick())
+    second.now = first.now
+    second.tick(1.0)
+    assert account(second) == (part, 9_000), "the same part of the day, and the money gone from it"
+
+
+def account(replica: Replica) -> tuple[int, int]:
+    """Day's budget and day's spend, as the pacing controller has them."""
+    controller = replica.budgets._pacing[CAMPAIGN]
+    return controller.budget_micros, controller.spent_micros
+
+
+def test_a_lifetime_budget_after_a_daily_one_is_paced_from_today_and_not_from_all_time(
+    ledger: Ledger,
+) -> None:
+    ends_at = datetime(2026, 6, 7, tzinfo=UTC).timestamp()
+    replica = Replica(ledger, [daily(1_000)], settings=quick())
+    replica.tick()
+    click(ledger, 1, 1_000)
+    replica.tick(2.0)
+    assert replica.multiplier() == 0.01
+    replica.campaigns = [lifetime(100_000, ends_at=ends_at)]
+    replica.tick(2.0)
+    assert account(replica) == (10_000, 1_000)
+    assert replica.multiplier() == 1.0
+    replica.tick(2.0)
+    assert replica.multiplier() == 1.0
+
+
+def test_a_changed_lifetime_or_end_changes_the_days_part_at_once(ledger: Ledger) -> None:
+    days = [datetime(2026, 6, day, tzinfo=UTC).timestamp() for day in (2, 7)]
+    replica = Replica(ledger, [lifetime(50_000, ends_at=days[0])], settings=quick())
+    replica.tick()
+    assert account(replica) == (10_000, 0)
+    click(ledger, 1, 2_000)
+    replica.tick(2.0)
+    assert account(replica) == (10_000, 2_000), "its own spend changes no part"
+    replica.campaigns = [lifetime(80_000, ends_at=days[0])]
+    replica.tick(2.0)
+    assert account(replica) == (16_000, 2_000)
+    replica.campaigns = [lifetime(80_000, ends_at=days[1])]
+    replica.tick(2.0)
+    assert account(replica) == (8_000, 2_000)
+
+
+def test_pacing_counts_young_promises_and_the_ledger_all_of_them(ledger: Ledger) -> None:
+    replica = Replica(ledger, [daily(100_000)], settings=quick())
+    replica.tick()
+    replica.place("old", 50, life_s=3600.0)
+    replica.tick(2.0)
+    assert account(replica)[1] == 50
+    replica.now += 300.0
+    replica.tick()
+    replica.place("young", 30, life_s=3600.0)
+    replica.tick(2.0)
+    assert account(replica)[1] == 30, "the old one had its time to be clicked"
+    assert amounts(ledger)["reserved"] == 80
+    click(ledger, "young", 900, replica.now)
+    replica.tick(2.0)
+    assert account(replica)[1] >= 900
 
 
 def test_the_thread_renews_and_recovers_by_itself(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
