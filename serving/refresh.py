@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from adsrank.catalog.campaigns import Campaigns
 from adsrank.catalog.freezer import NEVER, freeze_catalog
+from adsrank.catalog.snapshot import Snapshot
 from adsrank.catalog.store import Store
 from adsrank.engine import Engine
 from adsrank.models.bundle import Bundle
@@ -32,8 +32,16 @@ def load_release(
     return Release(policy, bundle, snapshot, retriever)
 
 
-def campaign_budgets(campaigns: Campaigns) -> list[CampaignBudget]:
+LIKELY = np.array([1.0, 0.25, 0.05])
+"""By billable event: a chance, given a look, that few ads exceed. A lease has room for such a placement."""
+
+
+def campaign_budgets(snapshot: Snapshot) -> list[CampaignBudget]:
     """What the ledger and pacing must know of every active campaign."""
+    campaigns = snapshot.campaigns
+    largest = np.zeros(len(campaigns), np.int64)
+    costs = np.ceil(snapshot.bid_micros * LIKELY[snapshot.billable]).astype(np.int64)
+    np.maximum.at(largest, snapshot.campaign_row, costs)
     budgets = []
     for row in np.flatnonzero(campaigns.active).tolist():
         ends_at = int(campaigns.ends_at[row])
@@ -46,6 +54,7 @@ def campaign_budgets(campaigns: Campaigns) -> list[CampaignBudget]:
                 lifetime_micros=int(campaigns.lifetime_limit_micros[row]) or None,
                 ends_at=float(ends_at) if ends_at < NEVER else None,
                 pacing=PacingSettings(mode=mode),
+                largest_bid_micros=int(largest[row]),
             )
         )
     return budgets
@@ -75,7 +84,7 @@ class Refresher:
         self._period_s = period_s
         self._catalog = engine.release.snapshot.sequence
         self._manifest = self._stamp()
-        self._budgets: tuple[Campaigns, Sequence[CampaignBudget]] | None = None
+        self._budgets: tuple[Snapshot, Sequence[CampaignBudget]] | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -95,9 +104,9 @@ class Refresher:
 
     def budgets(self) -> Sequence[CampaignBudget]:
         """Of the catalog that is served now; the same object until it changes."""
-        campaigns = self._engine.release.snapshot.campaigns
-        if self._budgets is None or self._budgets[0] is not campaigns:
-            self._budgets = (campaigns, campaign_budgets(campaigns))
+        snapshot = self._engine.release.snapshot
+        if self._budgets is None or self._budgets[0] is not snapshot:
+            self._budgets = (snapshot, campaign_budgets(snapshot))
         return self._budgets[1]
 
     def refresh(self) -> bool:
