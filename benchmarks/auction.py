@@ -1,6 +1,6 @@
 """The auction's figures: layout, prices, batches, cold start, and the regret of the second price.
 
-Run ``python -m benchmarks.auction`` with one thread. Times of one auction are medians over slates of
+Run ``adsrank bench auction`` with one thread. Times of one auction are medians over slates of
 the best of several runs, since the machine is shared; batch rates are the best of several passes.
 """
 
@@ -197,8 +197,3 @@ def rows() -> Iterator[Row]:
         yield Row(f"second price, at most {slots} ads: regret over utility", 100 * size, "%")
     share, size = regret_by_slots(Pricing.VCG, 8)
     yield Row("VCG, at most 8 ads: shown ads with regret", 100 * share, "%", "<= 0")
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(f"{row.name:70s} {row.value:14,.3f} {row.unit:11s} {row.to_reach or '':12s} {row.holds}")

@@ -5,12 +5,11 @@ budget: every event is recorded and charged in one transaction that is on disk (
 sync; PostgreSQL: as its server is set) when the call returns. Rates of batches are medians over the
 batches, and so not ruled by a neighbour on the same disk.
 
-    python -m benchmarks.ledger
+    adsrank bench ledger
 """
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 import uuid
@@ -159,8 +158,3 @@ def _postgres() -> Iterator[Ledger | None]:
         with engine.begin() as link:
             link.execute(sa.schema.DropSchema(schema, cascade=True))
         engine.dispose()
-
-
-if __name__ == "__main__":
-    for each in rows():
-        sys.stdout.write(f"{each.name}: {each.value:,.2f} {each.unit} {each.to_reach or ''} {each.holds}\n")

@@ -5,7 +5,7 @@ slots, no organic items) and blended feeds (20 organic items, 30 ads, 4 slots). 
 second of one core: of the process's CPU time, which a busy machine does not stretch by waiting, in the
 fastest of three passes over the whole log, with the kernels compiled and the files cached before.
 
-    python -m benchmarks.replay
+    adsrank bench replay
 """
 
 import tempfile
@@ -125,8 +125,3 @@ def rows() -> list[Row]:
         taken = fastest(lambda: compare(folder, first))
         found.append(Row("blended feeds: compare with another policy", FEEDS / taken, "decisions/s"))
     return found
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(f"{row.name:60s} {row.value:14,.0f} {row.unit} {row.to_reach or ''}")

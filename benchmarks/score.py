@@ -132,8 +132,3 @@ def _table(rng: np.random.Generator, snapshot: SimpleNamespace, n: int = 40_000)
         "value_micros": np.zeros(n, np.int64),
     }
     return pa.table([pa.array(columns[field.name]).cast(field.type) for field in SCHEMA], schema=SCHEMA)
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(f"{row.name}: {row.value:,.3f} {row.unit} {row.to_reach or ''} {row.holds}")

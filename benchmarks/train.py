@@ -116,8 +116,3 @@ def rows() -> Iterator[Row]:
     yield Row("train MMoE: click PCOC on the hold-out, uncalibrated", found["click_pcoc"], "")
     yield Row("train MMoE: buy AUC after one pass", found["buy_auc"], "")
     yield Row("train MMoE: buy PCOC on the hold-out, uncalibrated", found["buy_pcoc"], "")
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(f"{row.name}: {row.value:,.4f} {row.unit} {row.to_reach or ''} {row.holds}")
