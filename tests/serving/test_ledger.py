@@ -412,21 +412,6 @@ def test_many_campaigns_in_one_call(ledger: Ledger) -> None:
     assert [row.left_micros for row in ledger.balances(list(campaigns))] == [50] * 3000
 
 
-# Several writers.
-
-
-def test_the_first_processes_may_all_create_the_tables(address: tuple[str, str | None]) -> None:
-    opened: list[Ledger] = []
-    race([lambda: opened.append(Ledger(*address)) for _ in range(4)])
-    opened[0].set_budgets([budget(10)])
-    assert [len(each.balances([CAMPAIGN])) for each in opened] == [1] * 4
-    for each in opened:
-        each.close()
-
-
-# What goes wrong with the database.
-
-
 def test_a_ledger_of_another_version_is_left_alone(address: tuple[str, str | None], ledger: Ledger) -> None:
     from serving.ledger.tables import ledger_version
 

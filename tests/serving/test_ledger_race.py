@@ -105,3 +105,15 @@ def test_campaigns_locked_in_opposite_orders_do_not_deadlock(open_ledger: Opens)
 
     race([work(name) for name in range(4)])
     assert [row.spent_micros for row in ledger.balances(campaigns)] == [40] * 20
+
+
+def test_the_first_processes_may_all_create_the_tables(address: tuple[str, str | None]) -> None:
+    opened: list[Ledger] = []
+    race([lambda: opened.append(Ledger(*address)) for _ in range(4)])
+    opened[0].set_budgets([budget(10)])
+    assert [len(each.balances([CAMPAIGN])) for each in opened] == [1] * 4
+    for each in opened:
+        each.close()
+
+
+# What goes wrong with the database.
