@@ -26,6 +26,7 @@ from auction.budget import Lease, LeasedBudgets, OpenBudgets
 from auction.frequency import FrequencyCounter
 from auction.policy import AuctionPolicy, FeedRules, Quality, Reserve
 from auction.reason import Reason
+from auction.warm import warm
 
 SEED = 3
 PATIENT = EngineSettings(rank=60, deadline_ms=10_000)
@@ -44,6 +45,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def release(world) -> Release:
+    warm()  # in a fresh checkout the kernels compile for longer than any deadline
     opens = datetime.fromtimestamp(world.epoch, UTC)
     rows = advertise(world, SEED, advertisers=40, ads=500, start=opens)
     table = history(Truth(world, rows, SEED), SEED, opens, impressions=12_000)
