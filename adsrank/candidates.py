@@ -51,8 +51,3 @@ class Candidates:
         self.departures.append(Departure(stage, reason, self.row[~mask]))
         self.row = self.row[mask]
         self.columns = {name: values[mask] for name, values in self.columns.items()}
-
-    def left(self, rows: npt.NDArray[np.int64], reason: Reason, stage: str) -> None:
-        """Note ads that a source dropped before they became candidates."""
-        if len(rows):
-            self.departures.append(Departure(stage, reason, np.asarray(rows, np.int64)))

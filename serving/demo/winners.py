@@ -24,7 +24,6 @@ class Winners:
     placement_id: npt.NDArray[Any]
     request: npt.NDArray[np.int64]
     """Number of the request, in the order of the log."""
-    advertiser_id: npt.NDArray[np.int64]
     exposure: Floats
     probability: dict[str, Floats]
     """By head, given that the ad is examined."""
@@ -52,7 +51,6 @@ class Winners:
                 cls(
                     np.array(ids, object),
                     before + decision,
-                    slates.advertiser_id[entry],
                     exposure,
                     {head: getattr(slates, name)[entry] for head, name in HEADS.items()},
                     batch.shown["price_micros"] * (exposure * p_event),
@@ -63,7 +61,6 @@ class Winners:
         return cls(
             np.concatenate([p.placement_id for p in parts]),
             np.concatenate([p.request for p in parts]),
-            np.concatenate([p.advertiser_id for p in parts]),
             np.concatenate([p.exposure for p in parts]),
             {head: np.concatenate([p.probability[head] for p in parts]) for head in HEADS},
             np.concatenate([p.expected_charge_micros for p in parts]),

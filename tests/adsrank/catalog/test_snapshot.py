@@ -10,7 +10,6 @@ import pytest
 from adsrank.catalog.archive import FILES, MANIFEST, load_snapshot, save_snapshot
 from adsrank.catalog.catalog import Catalog
 from adsrank.catalog.freezer import NEVER, freeze_catalog
-from adsrank.catalog.holder import SnapshotHolder
 from adsrank.catalog.snapshot import DIMENSIONS, Snapshot
 from adsrank.errors import BundleError, InputError, SpaceMismatch
 from auction.billable import Billable, Grade
@@ -159,16 +158,6 @@ def test_other_vectors_can_be_put_in_and_bad_ones_cannot(wide: Snapshot) -> None
     for bad in (np.full((4, 8), np.nan), np.zeros((4, 8)), np.eye(3), np.ones(4)):
         with pytest.raises(InputError, match="embedding"):
             wide.with_embedding("tower-v3", bad)
-
-
-def test_the_holder_swaps_whole_snapshots_forwards_only(small: Catalog) -> None:
-    old, new = freeze_catalog(small), freeze_catalog(replace(small, sequence=2))
-    holder = SnapshotHolder(old)
-    assert holder.swap(new) is old
-    assert holder.current is new
-    with pytest.raises(ValueError, match="older"):
-        holder.swap(old)
-    assert holder.current is new
 
 
 def same(one: Snapshot, other: Snapshot) -> bool:
