@@ -3,7 +3,7 @@
 import numpy as np
 
 from adsrank.candidates import Candidates
-from adsrank.decision import Decision, FeedEntry
+from adsrank.decision import Decision, FeedEntry, lay_feed
 from adsrank.features.columns import ad_columns, match_columns, request_columns
 from adsrank.passage import Passage
 from auction.log.record import DecisionRecord, Departure, StageCount
@@ -24,14 +24,9 @@ def compose(passage: Passage) -> Decision:
 
 
 def _feed(passage: Passage) -> list[FeedEntry]:
-    """Organic items keep their order; every ad stands at the position it was placed and priced for."""
-    ads = {ad.position: ad for ad in passage.placed}
-    organic = iter(passage.request.organic)
-    feed = []
-    for position in range(1, len(passage.request.organic) + len(ads) + 1):
-        ad = ads.get(position)
-        feed.append(FeedEntry(position, None if ad else next(organic).id, ad))
-    return feed
+    request = passage.request
+    organic_ids = [item.id for item in request.organic]
+    return lay_feed(organic_ids, request.modules, {ad.position: ad for ad in passage.placed})
 
 
 def _record(passage: Passage) -> DecisionRecord:

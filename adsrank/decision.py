@@ -1,5 +1,6 @@
 """What the engine answers: the feed, its prices, and why everything else is not in it."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from auction.billable import Billable
@@ -35,11 +36,38 @@ class PlacedAd:
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One position of the feed: an organic item by its id, or an ad."""
+    """One position of the feed: an organic item by its id, an ad, or a module of the mixer's own."""
 
     position: int
     organic_id: str | None
     ad: PlacedAd | None
+    module: bool = False
+    """The mixer fills this position itself; no organic item and no ad stands here."""
+
+
+def lay_feed(
+    organic_ids: Sequence[str], modules: Collection[int] = (), ads: Mapping[int, PlacedAd] | None = None
+) -> list[FeedEntry]:
+    """The feed, every position from 1 on taken once, organic items in their order.
+
+    `ads` (by position) and `modules` stand where they were placed and priced, or held; organic items fill
+    what is left. Both are final positions: nothing is renumbered behind them. The feed ends where neither
+    an item nor an ad nor a module comes next: a module farther on is beyond the page and left out, since
+    moving it up would give the last item a neighbour that nobody has checked.
+    """
+    ads = ads or {}
+    feed: list[FeedEntry] = []
+    organic = iter(organic_ids)
+    while True:
+        position = len(feed) + 1
+        if position in ads:
+            feed.append(FeedEntry(position, None, ads[position]))
+        elif position in modules:
+            feed.append(FeedEntry(position, None, None, module=True))
+        elif (item := next(organic, None)) is not None:
+            feed.append(FeedEntry(position, item, None))
+        else:
+            return feed
 
 
 @dataclass(frozen=True, slots=True)

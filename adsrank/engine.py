@@ -112,6 +112,7 @@ class Engine:
             np.array([item.utility for item in organic], np.float64),
             np.array([item.grade for item in organic], np.int8),
             passage.request.positions_since_ad,
+            passage.request.hold(passage.policy.rules.max_ads),
         )
         try:
             passage.outcome = hold_auction(passage.slate, passage.policy)

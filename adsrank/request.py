@@ -6,11 +6,25 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from auction.billable import Grade
+from auction.hold import Hold
 
 MAX_ORGANIC = 1000
+MAX_POSITION = 256
+"""Last position that a policy's examination may name, so the last one worth holding."""
+MAX_ADS = 32
+"""Most ads that any policy allows on a page, and most positions that one may reserve for them."""
 MAX_INTENTS = 16
 MAX_DIMENSION = 1024
 MAX_HISTORY = 200
@@ -49,6 +63,14 @@ placement ids, which no database takes with control characters in them."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
+def _wrong(path: tuple[int | str, ...], value: Any, message: str) -> ValidationError:
+    """An error that names a place below the validated field, which a ValueError cannot."""
+    what = PydanticCustomError("value_error", "{said}", {"said": message})
+    return ValidationError.from_exception_data(
+        "AdRequest", [InitErrorDetails(type=what, loc=path, input=value)]
+    )
+
+
 class Part(BaseModel):
     """A part of a request. Unknown fields are tolerated: they land in `model_extra` and are counted."""
 
@@ -80,6 +102,24 @@ class OrganicItem(Part):
         return value
 
 
+class HeldAs(StrEnum):
+    """What `auction.hold.Hold` counts as codes, by the names that mixers use."""
+
+    NO_AD = "no_ad"
+    FOR_AD = "for_ad"
+    MODULE = "module"
+
+
+class Held(Part):
+    """What the mixer has decided about one position of the answered feed before the auction."""
+
+    position: int = Field(strict=True, ge=1, le=MAX_POSITION, description="Of the answered feed, from 1.")
+    hold: HeldAs = Field(
+        description="no_ad: never an ad. for_ad: an ad wherever one may be shown. "
+        "module: the mixer's own item stands here, and neither an ad nor an organic item does."
+    )
+
+
 class AdRequest(Part):
     """One page of a feed that may carry ads."""
 
@@ -102,7 +142,15 @@ class AdRequest(Part):
     )
     organic: list[OrganicItem] = Field(default_factory=list, max_length=MAX_ORGANIC)
     positions_since_ad: int = Field(
-        -1, ge=-1, le=100_000, description="Organic positions since the last ad of the page before; -1: none."
+        -1,
+        ge=-1,
+        le=100_000,
+        description="Positions since the last ad of the page before, modules counted; -1: none.",
+    )
+    held: list[Held] = Field(
+        default_factory=list,
+        max_length=MAX_POSITION,
+        description="Positions that the mixer forbids to ads, reserves for one or fills itself; each once.",
     )
     blocked_advertisers: list[int] = Field(default_factory=list, max_length=1000)
     hidden_ads: list[int] = Field(default_factory=list, max_length=1000)
@@ -113,6 +161,30 @@ class AdRequest(Part):
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:
         return in_utc(value)
+
+    @field_validator("held")
+    @classmethod
+    def _each_position_once(cls, value: list[Held]) -> list[Held]:
+        first: dict[int, int] = {}
+        reserved = 0
+        for at, each in enumerate(value):
+            if (before := first.setdefault(each.position, at)) != at:
+                said = f"held[{before}] has position {each.position} already"
+                raise _wrong((at, "position"), each.position, f"{said}; give each position once")
+            reserved += each.hold is HeldAs.FOR_AD
+            if reserved > MAX_ADS:
+                said = f"more than {MAX_ADS} positions are reserved for ads"
+                raise _wrong((at, "hold"), each.hold.value, f"{said}; reserve at most {MAX_ADS}")
+        return value
+
+    @model_validator(mode="after")
+    def _held_within_the_page(self) -> "AdRequest":
+        last = len(self.organic) + len(self.modules) + MAX_ADS
+        for at, each in enumerate(self.held):
+            if each.position > last:
+                said = f"no page of {len(self.organic)} organic items reaches position {each.position}"
+                raise _wrong(("held", at, "position"), each.position, f"{said}; hold one up to {last}")
+        return self
 
     @model_validator(mode="after")
     def _same_dimension(self) -> "AdRequest":
@@ -129,6 +201,31 @@ class AdRequest(Part):
     def seed(self) -> int:
         """64 bits of the request id: orders ties, draws samples; the same on every machine."""
         return int.from_bytes(hashlib.blake2b(self.request_id.encode(), digest_size=8).digest(), "big")
+
+    @property
+    def modules(self) -> frozenset[int]:
+        """Positions of the answered feed that the mixer fills itself."""
+        return frozenset(each.position for each in self.held if each.hold is HeldAs.MODULE)
+
+    def hold(self, max_ads: int) -> np.ndarray | None:
+        """`auction.hold.Hold` codes of positions 1, 2, ..., int8; None where nothing is held.
+
+        What a page of at most `max_ads` ads cannot reach (its organic items, its modules, an ad each)
+        is left out: it cannot matter, and the auction refuses it.
+        """
+        codes: dict[int, Hold] = {}
+        reach = len(self.organic) + max_ads
+        for each in sorted(self.held, key=lambda each: each.position):
+            reach += each.hold is HeldAs.MODULE
+            if each.position > reach:
+                break
+            codes[each.position] = Hold[each.hold.name]
+        if not codes:
+            return None
+        column = np.zeros(max(codes), np.int8)
+        for position, code in codes.items():
+            column[position - 1] = code
+        return column
 
     def intent_matrix(self) -> np.ndarray:
         """Intent vectors as float32 [m, d]; [0, 0] without intents."""

@@ -2,38 +2,43 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from auction.columns import Results, UInt64
 from auction.errors import InputError
 from auction.outcome import Outcome
-from auction.slate import Float64, Int8, Int64, Slate
+from auction.slate import AD_COLUMNS, ORGANIC_COLUMNS, POSITION_COLUMNS, Float64, Int8, Int64, Slate
 
 _TYPES: dict[str, type[np.generic]] = {
     "seed": np.uint64,
     "positions_since_ad": np.int64,
     "ad_start": np.int64,
     "organic_start": np.int64,
-    "ad_id": np.int64,
-    "advertiser_id": np.int64,
-    "campaign_id": np.int64,
-    "billable": np.int8,
-    "bid_micros": np.int64,
-    "multiplier": np.float64,
-    "p_click": np.float64,
-    "p_conversion_given_click": np.float64,
-    "p_click_conversion": np.float64,
-    "p_save": np.float64,
-    "p_hide": np.float64,
-    "tolerance": np.int8,
-    "relevance": np.float64,
-    "organic_utility": np.float64,
-    "organic_grade": np.int8,
+    "hold_start": np.int64,
+    **AD_COLUMNS,
+    **ORGANIC_COLUMNS,
+    **POSITION_COLUMNS,
 }
-PER_SLATE = ("seed", "positions_since_ad", "ad_start", "organic_start")
-PER_ORGANIC = ("organic_utility", "organic_grade")
-PER_AD = tuple(name for name in _TYPES if name not in PER_SLATE and name not in PER_ORGANIC)
+PER_SLATE = ("seed", "positions_since_ad")
+GROUPS = {"ad_start": AD_COLUMNS, "organic_start": ORGANIC_COLUMNS, "hold_start": POSITION_COLUMNS}
+"""Columns laid end to end, by the offsets that say where each slate's part begins."""
+
+_LAID = tuple(
+    (starts, next(iter(names)), tuple((name, np.dtype(kind)) for name, kind in names.items()))
+    for starts, names in GROUPS.items()
+)
+
+
+def column_of(slate: Slate, name: str) -> np.ndarray:
+    """The slate's column, or what stands for one that was left out."""
+    column: np.ndarray | None = getattr(slate, name)
+    if column is not None:
+        return column
+    if name == "goal":
+        return slate.billable
+    return np.zeros(0 if name == "hold" else len(slate.ad_id), _TYPES[name])
 
 
 def as_column(name: str, values: object) -> np.ndarray:
@@ -61,7 +66,8 @@ def as_column(name: str, values: object) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class SlateBatch:
-    """Slates end to end. Slate n has ads ``ad_start[n]:ad_start[n + 1]``, organic items likewise.
+    """Slates end to end. Slate n has ads ``ad_start[n]:ad_start[n + 1]``, organic items and held positions
+    likewise.
 
     The columns are those of `Slate`; `seed` and `positions_since_ad` have one entry per slate.
     """
@@ -70,21 +76,42 @@ class SlateBatch:
     positions_since_ad: Int64
     ad_start: Int64
     organic_start: Int64
+    hold_start: Int64
     ad_id: Int64
     advertiser_id: Int64
     campaign_id: Int64
+    category_id: Int64
     billable: Int8
+    goal: Int8
     bid_micros: Int64
+    reserve_micros: Int64
     multiplier: Float64
     p_click: Float64
     p_conversion_given_click: Float64
     p_click_conversion: Float64
+    p_view: Float64
     p_save: Float64
     p_hide: Float64
     tolerance: Int8
     relevance: Float64
     organic_utility: Float64
     organic_grade: Int8
+    hold: Int8
+
+    @classmethod
+    def filled(cls, **columns: Any) -> "SlateBatch":
+        """A batch of columns, those that a `Slate` may leave out filled as they are there."""
+        slates, ads = len(columns["seed"]), len(columns["ad_id"])
+        missing: dict[str, Any] = {
+            "positions_since_ad": np.full(slates, -1, np.int64),
+            "hold_start": np.zeros(slates + 1, np.int64),
+            "hold": np.zeros(0, np.int8),
+            "goal": columns["billable"],
+            "p_view": np.zeros(ads),
+            "category_id": np.zeros(ads, np.int64),
+            "reserve_micros": np.zeros(ads, np.int64),
+        }
+        return cls(**missing | columns)
 
     @classmethod
     def of(cls, slates: Sequence[Slate]) -> "SlateBatch":
@@ -93,42 +120,53 @@ class SlateBatch:
         Raises:
             InputError: columns of one slate differ in length or type, or a seed is not 64 bits.
         """
+        if len(slates) == 1 and (alone := _lay_alone(slates[0])) is not None:
+            return cls(**alone)
         for slate in slates:
             if not 0 <= slate.seed < 2**64:
                 raise InputError("seed", slate.seed, "give an unsigned integer of 64 bits")
             if not -1 <= slate.positions_since_ad < 2**31:
                 raise InputError("positions_since_ad", slate.positions_since_ad, "give -1 or a count")
-        ad_start = np.zeros(len(slates) + 1, np.int64)
-        organic_start = np.zeros(len(slates) + 1, np.int64)
         columns: dict[str, np.ndarray] = {
             "seed": np.array([slate.seed for slate in slates], np.uint64),
             "positions_since_ad": np.array([slate.positions_since_ad for slate in slates], np.int64),
         }
-        for names, start in ((PER_AD, ad_start), (PER_ORGANIC, organic_start)):
+        for starts, names in GROUPS.items():
+            start = columns[starts] = np.zeros(len(slates) + 1, np.int64)
+            leader = next(iter(names))
             for name in names:
-                parts = [as_column(name, getattr(slate, name)) for slate in slates]
+                parts = [as_column(name, column_of(slate, name)) for slate in slates]
                 for n, part in enumerate(parts):
-                    if name == names[0]:
+                    if name == leader:
                         start[n + 1] = start[n] + len(part)
                     elif len(part) != start[n + 1] - start[n]:
-                        fix = f"give as many as {names[0]} has: {start[n + 1] - start[n]}"
+                        fix = f"give as many as {leader} has: {start[n + 1] - start[n]}"
                         raise InputError(name, len(part), fix)
                 columns[name] = parts[0] if len(parts) == 1 else _join(name, parts)
-        return cls(ad_start=ad_start, organic_start=organic_start, **columns)
+        return cls(**columns)
 
     def __len__(self) -> int:
         return len(self.seed)
 
     def slate(self, n: int) -> Slate:
         """Slate n, as views of the columns."""
-        ads = slice(int(self.ad_start[n]), int(self.ad_start[n + 1]))
-        organics = slice(int(self.organic_start[n]), int(self.organic_start[n + 1]))
-        return Slate(
-            seed=int(self.seed[n]),
-            positions_since_ad=int(self.positions_since_ad[n]),
-            **{name: getattr(self, name)[ads] for name in PER_AD},
-            **{name: getattr(self, name)[organics] for name in PER_ORGANIC},
-        )
+        parts: dict[str, np.ndarray] = {}
+        for starts, names in GROUPS.items():
+            start = getattr(self, starts)
+            part = slice(int(start[n]), int(start[n + 1]))
+            parts |= {name: getattr(self, name)[part] for name in names}
+        return Slate(seed=int(self.seed[n]), positions_since_ad=int(self.positions_since_ad[n]), **parts)
+
+    def take(self, rows: Int64) -> "SlateBatch":
+        """The slates at `rows`, in that order."""
+        columns: dict[str, Any] = {
+            "seed": self.seed[rows],
+            "positions_since_ad": self.positions_since_ad[rows],
+        }
+        for starts, names in GROUPS.items():
+            columns[starts], entry = entries_of(getattr(self, starts), rows)
+            columns |= {name: getattr(self, name)[entry] for name in names}
+        return SlateBatch(**columns)
 
     def checked(self) -> "SlateBatch":
         """The same with every column of its declared type.
@@ -137,7 +175,7 @@ class SlateBatch:
             InputError: lengths that do not agree, offsets that fall or do not cover the columns.
         """
         columns = {field.name: as_column(field.name, getattr(self, field.name)) for field in fields(self)}
-        for names, start in ((PER_AD, "ad_start"), (PER_ORGANIC, "organic_start")):
+        for start, names in GROUPS.items():
             offsets = columns[start]
             if len(offsets) != len(columns["seed"]) + 1:
                 raise InputError(
@@ -160,6 +198,43 @@ class SlateBatch:
         return SlateBatch(**columns)
 
 
+def entries_of(start: Int64, rows: Int64) -> tuple[Int64, Int64]:
+    """CSR rows taken from CSR offsets [m + 1]: the new offsets and the old index of every entry."""
+    lengths = start[rows + 1] - start[rows]
+    fresh = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    index = np.arange(fresh[-1], dtype=np.int64) + np.repeat(start[rows] - fresh[:-1], lengths)
+    return fresh, index
+
+
+def _lay_alone(slate: Slate) -> dict[str, Any] | None:
+    """The columns of a batch of one slate where each is as declared already; None where any is not."""
+    if not (0 <= slate.seed < 2**64 and -1 <= slate.positions_since_ad < 2**31):
+        return None
+    columns: dict[str, Any] = {
+        "seed": np.array((slate.seed,), np.uint64),
+        "positions_since_ad": np.array((slate.positions_since_ad,), np.int64),
+    }
+    for starts, leader, named in _LAID:
+        shape = getattr(slate, leader)
+        shape = (0,) if shape is None else np.shape(shape)
+        for name, kind in named:
+            column = getattr(slate, name)
+            if column is None:
+                column = column_of(slate, name)
+            if (
+                type(column) is not np.ndarray
+                or column.dtype is not kind
+                or column.shape != shape
+                or not column.flags.c_contiguous
+            ):
+                return None
+            columns[name] = column
+        if len(shape) != 1:
+            return None
+        columns[starts] = np.array((0, shape[0]), np.int64)
+    return columns
+
+
 def _join(name: str, parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0, _TYPES[name])
 
@@ -179,6 +254,7 @@ class OutcomeBatch:
     """[slates], as the two that follow."""
     organic_value_micros: Float64
     organic_only_value_micros: Float64
+    exact: Int8
 
     @classmethod
     def of(cls, ad_start: Int64, results: Results) -> "OutcomeBatch":
@@ -202,6 +278,7 @@ class OutcomeBatch:
             value_micros=float(self.value_micros[n]),
             organic_value_micros=float(self.organic_value_micros[n]),
             organic_only_value_micros=float(self.organic_only_value_micros[n]),
+            exact=bool(self.exact[n]),
         )
 
     def __iter__(self) -> Iterator[Outcome]:

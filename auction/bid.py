@@ -28,9 +28,28 @@ BID_LIMIT = 2**53
 
 
 @leaf
-def effective_bid(bid_micros: np.int64, multiplier: float) -> np.int64:
-    """Whole micros bid after pacing: the multiplier is applied here and nowhere else."""
-    return np.int64(math.floor(np.float64(bid_micros) * multiplier))
+def effective_bid(paced: float) -> np.int64:
+    """Whole micros bid per billable event, from a bid times its pacing multiplier."""
+    return np.int64(math.floor(paced))
+
+
+@leaf
+def power(base: float, exponent: float) -> float:
+    """``base ** exponent`` for base >= 0 and exponent in (0, 1], the same bits on every machine.
+
+    The library's `pow` may differ in the last bit from one machine to the next. Square roots and products
+    may not (IEEE 754), so the exponent is taken bit by bit; the result never falls when the base rises.
+    """
+    result, root, left = 1.0, base, exponent
+    if left >= 1.0:
+        return base
+    while left > 0.0:
+        root = math.sqrt(root)
+        left *= 2.0
+        if left >= 1.0:
+            result *= root
+            left -= 1.0
+    return result
 
 
 @leaf

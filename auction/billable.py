@@ -2,6 +2,9 @@
 
 from enum import IntEnum
 
+import numpy as np
+import numpy.typing as npt
+
 
 class Billable(IntEnum):
     """Codes are written to the decision log: never renumber, only append."""
@@ -9,6 +12,8 @@ class Billable(IntEnum):
     IMPRESSION = 0
     CLICK = 1
     CONVERSION = 2
+    VIEW = 3
+    """Of a video, as the platform counts it."""
 
 
 class Grade(IntEnum):
@@ -17,3 +22,14 @@ class Grade(IntEnum):
     LOW = 0
     MEDIUM = 1
     HIGH = 2
+
+
+def event_probability(
+    event: npt.NDArray[np.int8],
+    p_click: npt.NDArray[np.float64],
+    p_click_conversion: npt.NDArray[np.float64],
+    p_view: npt.NDArray[np.float64] | float = 0.0,
+) -> npt.NDArray[np.float64]:
+    """Probability of each ad's event (`Billable` codes), given examined: 1 for an impression."""
+    kinds = [event == Billable.CLICK, event == Billable.CONVERSION, event == Billable.VIEW]
+    return np.select(kinds, [p_click, p_click_conversion, p_view], 1.0)

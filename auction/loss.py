@@ -1,8 +1,8 @@
 """Why an eligible ad is not shown, by rules that are sound for the layout that won.
 
-In this order: a sibling is shown; alone it would not beat the organic items; no slot where it would
-beat them tolerates it; it would replace a shown ad of less worth but for the neighbours; the feed is
-full; what is left could only be added where gaps or their cost leave nothing.
+In this order: a sibling, then an ad of its category is shown; alone it would not beat the organic items;
+no slot where it would beat them tolerates it; it would replace a shown ad of less worth but for the
+neighbours; the feed is full; what is left could only be added where gaps or their cost leave nothing.
 """
 
 # mypy: disable-error-code="arg-type,assignment,return-value,no-any-return,type-var"
@@ -10,7 +10,7 @@ full; what is left could only be added where gaps or their cost leave nothing.
 
 from auction.compiled import leaf
 from auction.grid import Grid, slots_at_most
-from auction.market import Market
+from auction.market import Market, clash
 from auction.order import ahead
 from auction.rows import SHOWN, Rows
 from auction.slate import Int8, Int64
@@ -21,6 +21,7 @@ SAME_ADVERTISER = 7
 ADJACENCY = 8
 SPACING = 9
 AD_LOAD = 10
+SAME_CATEGORY = 23
 
 
 @leaf
@@ -37,11 +38,12 @@ def explain(grid: Grid, market: Market, rows: Rows, alone: Int64, reason: Int8) 
     for i in range(market.kind.shape[0]):
         if market.kind[i] < 0:
             continue
-        out, sibling, lesser = True, False, False
+        out, sibling, rival, lesser = True, False, False, False
         for n in range(shown):
             a = rows.ad[SHOWN, n]
             out = out and a != i
             sibling = sibling or market.advertiser_id[a] == market.advertiser_id[i]
+            rival = rival or clash(market, a, i)
             lesser = lesser or ahead(
                 market.worth[i],
                 market.tie[i],
@@ -54,6 +56,8 @@ def explain(grid: Grid, market: Market, rows: Rows, alone: Int64, reason: Int8) 
             continue
         if sibling and market.one_per_advertiser:
             reason[i] = SAME_ADVERTISER
+        elif rival:
+            reason[i] = SAME_CATEGORY
         elif grid.ads == 0:
             reason[i] = AD_LOAD
         elif full == 0:

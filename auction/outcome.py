@@ -42,6 +42,9 @@ class Outcome:
     """The organic items' part of it."""
     organic_only_value_micros: float
     """What the organic items would be worth without any ad: the difference is what ads displace."""
+    exact: bool = True
+    """False where the search met its limit of work (`auction.settle.WORK_LIMIT`): the layout is feasible
+    and the prices hold to reserve and bid, but neither is proved the best."""
 
     @classmethod
     def empty(cls) -> "Outcome":

@@ -7,8 +7,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from auction.presets import expand
 from auction.settings import Settings
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -24,14 +25,31 @@ class Pricing(StrEnum):
 class FeedRules(Settings):
     """Which layouts are feasible. Nothing here may depend on a bid."""
 
-    first_position: int = Field(2, ge=1, description="The first ad is at this position or later.")
-    min_gap: int = Field(3, ge=1, description="Positions from one ad to the next; 1 lets ads touch.")
+    first_position: int = Field(2, ge=1, le=4096, description="The first ad is at this position or later.")
+    min_gap: int = Field(3, ge=1, le=4096, description="Positions from one ad to the next; 1 lets ads touch.")
+    wanted_gap: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="Kept instead of min_gap as far as it costs the page no ad slot; null: min_gap.",
+    )
     max_ads: int = Field(8, ge=0, le=32)
     max_share: Share = Field(0.25, description="Ads over all items of the answered feed.")
+    max_share_of_safe: Share | None = Field(
+        None, description="Ads over the page's organic items of LOW risk; null: no such rule."
+    )
+    min_organics: int = Field(0, ge=0, le=4096, description="A page with fewer organic items carries no ad.")
     ad_last: bool = Field(False, description="Whether the feed may end on an ad.")
     one_per_advertiser: bool = True
+    one_per_category: bool = Field(False, description="Competitors of one category never share a page.")
     adjacency: bool = Field(True, description="Respect each ad's tolerance of risky neighbours.")
     relevance_floor: float = Field(0.0, ge=-1.0, description="Compared with the ad's relevance.")
+
+    @model_validator(mode="after")
+    def _gaps_in_order(self) -> Self:
+        if self.wanted_gap is not None and self.wanted_gap < self.min_gap:
+            raise ValueError(f"wanted_gap: {self.wanted_gap} is below min_gap {self.min_gap}; raise it")
+        return self
 
 
 class Exposure(Settings):
@@ -55,6 +73,17 @@ class Reserve(Settings):
     impression_micros: Micros = 0
     click_micros: Micros = 0
     conversion_micros: Micros = 0
+    view_micros: Micros = 0
+
+
+class Squash(Settings):
+    """Rank score b p_0 (p / p_0)^k instead of b p (Lahaie and Pennock 2007): below k = 1 the bid counts for
+    more and the probability for less. The price undoes it."""
+
+    exponent: float = Field(1.0, ge=0.05, le=1, description="k; 1 ranks by expected value.")
+    click: float = Field(1.0, gt=0, le=1, description="p_0 of clicks: at it, the score is as without.")
+    conversion: float = Field(1.0, gt=0, le=1, description="p_0 of conversions.")
+    view: float = Field(1.0, gt=0, le=1, description="p_0 of video views.")
 
 
 class Quality(Settings):
@@ -73,16 +102,32 @@ class AuctionPolicy(Settings):
     exchange_rate: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="Micros per unit of organic utility (alpha)."
     )
-    rules: FeedRules = FeedRules()
+    rules: Annotated[FeedRules, BeforeValidator(expand)] = FeedRules()
     exposure: Exposure | None = Field(
         None, description="Null: the curve the model bundle learned from the log."
     )
     reserve: Reserve = Reserve()
+    soft_floor: Reserve | None = Field(
+        None,
+        description="A bid from the reserve up to this floor pays itself, one above it at least the floor.",
+    )
+    squash: Squash = Squash()
     quality: Quality = Quality()
+
+    @model_validator(mode="after")
+    def _floors_in_order(self) -> Self:
+        for name in Reserve.model_fields if self.soft_floor else ():
+            hard, soft = getattr(self.reserve, name), getattr(self.soft_floor, name)
+            if 0 < soft < hard:
+                raise ValueError(
+                    f"soft_floor.{name}: {soft} is below the reserve {hard}; give 0 or more than it"
+                )
+        return self
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("hash", None)  # pydantic copies what was computed along with the fields
+        for computed in ("hash", "terms"):  # pydantic copies what was computed along with the fields
+            copied.__dict__.pop(computed, None)
         return copied
 
     @cached_property

@@ -13,7 +13,7 @@ import numpy as np
 from auction.bid import lowest_bid, worth
 from auction.compiled import kernel, leaf, part
 from auction.grid import Grid, ceil_div
-from auction.market import BACK, Market
+from auction.market import Market, clash
 from auction.order import ahead
 from auction.rows import (
     KEPT,
@@ -27,8 +27,8 @@ from auction.rows import (
     need_at,
     place_of,
 )
-from auction.settle import settle
-from auction.table import Table
+from auction.settle import AGAIN, CUT, settle
+from auction.table import LEAST, Table
 
 FIRST_PRICE = 0
 SECOND_PRICE = 1
@@ -61,13 +61,17 @@ def price_ad(
         rate: worth of one micro of bid; `quality`: worth beside the bid.
         has_sibling: 1 where the feed may show several ads of one advertiser and the slate has others of this
             one; the slot that the price keeps is then the one the ad has without them.
+
+    Where `rows.work[AGAIN]` is 1 afterwards, the answer is none: the table is to be made anew.
     """
     if rule == FIRST_PRICE:
         return bid, SET_BY_OWN_BID, -1
     kept = SHOWN
     if has_sibling > 0:
         kept = KEPT
-        settle(grid, table, market, rows, KEPT, i, market.worth[i], BACK)
+        settle(grid, table, market, rows, KEPT, i, market.worth[i], LEAST)
+        if rows.work[AGAIN] == 1:
+            return bid, SET_BY_OWN_BID, -1
     x = exposure_of(grid, rows, kept, i)
     least = worth(reserve, rate, quality)
     if x == 0:
@@ -81,13 +85,36 @@ def price_ad(
     return max(reserve, lowest_bid(threshold, rate, quality, bid)), setter, ad
 
 
+@leaf
+def soften(price: int, setter: int, ad: int, rule: int, bid: int, soft: int) -> tuple[int, int, int]:
+    """The price under a soft floor (0 is none): a bid below it pays itself, one above it at least it."""
+    if soft == 0 or rule == FIRST_PRICE:
+        return price, setter, ad
+    if bid < soft:
+        return bid, SET_BY_OWN_BID, -1
+    if price < soft:
+        return soft, SET_BY_RESERVE, -1
+    return price, setter, ad
+
+
 @part
 def _externality(
     grid: Grid, table: Table, market: Market, rows: Rows, kept: int, i: int, x: int, least: int
 ) -> tuple[int, int, int]:
     """What all others would have more of with ad i at its reserve, per unit of its exposure."""
-    settle(grid, table, market, rows, LOSING, i, least, BACK)
-    loss = rows.total[LOSING] - (rows.total[kept] - x * market.worth[i])
+    others = rows.total[kept] - x * market.worth[i]
+    settle(grid, table, market, rows, LOSING, i, least, others + x * least)
+    if rows.work[CUT] == 1:
+        # What the search found is a feasible feed, so its loss is no more than the true one; nor is the
+        # worth of an ad that could take the slot in place and is not shown.
+        rival = _best_rival(grid, market, rows, kept, i, x)
+        if (
+            rival >= 0
+            and place_of(rows, kept, rival) < 0
+            and x * market.worth[rival] > rows.total[LOSING] - others
+        ):
+            return min(market.worth[rival], market.worth[i]), SET_BY_AD, rival
+    loss = rows.total[LOSING] - others
     setter, ad = _setter(grid, market, rows, kept, i)
     return min(ceil_div(loss, x), market.worth[i]), setter, ad
 
@@ -113,14 +140,21 @@ def _last_breakpoint(
         if step > w:
             w, setter, ad = step, SET_BY_AD, rival
     lost = False
-    while w < market.worth[i]:
-        settle(grid, table, market, rows, TRIAL, i, w, BACK)
+    while w < market.worth[i] and rows.work[CUT] == 0:
+        settle(grid, table, market, rows, TRIAL, i, w, others + x * w)
         got = exposure_of(grid, rows, TRIAL, i)
-        if got >= x:
+        if got >= x or rows.work[AGAIN] == 1:
+            break
+        # Where the search was cut short, what it found is feasible all the same, and proves the slot lost
+        # only if it is above the kept line.
+        cut = rows.work[CUT] == 1
+        if cut and rows.total[TRIAL] <= others + x * w:
             break
         copy_row(rows, TRIAL, LOSING)
         lost = True
         w = max(w + 1, ceil_div(rows.total[LOSING] - got * w - others, x - got))
+        if cut:
+            break
     if lost:
         setter, ad = _setter(grid, market, rows, kept, i)
     return min(w, market.worth[i]), setter, ad
@@ -143,18 +177,18 @@ def _best_rival(grid: Grid, market: Market, rows: Rows, kept: int, i: int, x: in
             a = market.ranked[r]
             if best >= 0 and not _first_of(market, a, best):
                 break
-            if not _takes_part(market, rows, kept, a) and not _same(market, a, i):
+            if not _takes_part(market, rows, kept, a, i) and not _same(market, a, i):
                 best = a
                 break
     return best
 
 
 @leaf
-def _takes_part(market: Market, rows: Rows, kept: int, a: int) -> bool:
-    """Whether ad a is shown, or another ad of its advertiser is where only one may be."""
+def _takes_part(market: Market, rows: Rows, kept: int, a: int, i: int) -> bool:
+    """Whether ad a is shown, or may not be beside an ad that is, ad i apart."""
     for n in range(rows.count[kept]):
         b = rows.ad[kept, n]
-        if b == a or (market.one_per_advertiser and market.advertiser_id[b] == market.advertiser_id[a]):
+        if b == a or (b != i and clash(market, a, b)):
             return True
     return False
 

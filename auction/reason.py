@@ -44,6 +44,8 @@ class Reason(IntEnum):
 
     FAULT = 22
     """A stage of the decision failed; the organic feed was answered."""
+    SAME_CATEGORY = 23
+    """Another ad of its category is in the feed."""
 
     @property
     def label(self) -> str:

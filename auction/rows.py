@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from auction.compiled import kernel, leaf
-from auction.grid import Grid
+from auction.grid import Grid, need_ahead, need_behind
 from auction.slate import Int64
 
 # A literal argument would compile its callee once per literal: hence the typed integers.
@@ -24,6 +24,9 @@ ROWS = 5
 class Rows(NamedTuple):
     """Layouts: one row each, ads in feed order."""
 
+    work: Int64
+    """[5]: as `auction.settle` names its entries."""
+
     count: Int64
     total: Int64
     tie: Int64
@@ -36,9 +39,10 @@ class Rows(NamedTuple):
 
 
 @kernel
-def new_rows(ads: int) -> Rows:
+def new_rows(ads: int, limit: int, branches: int) -> Rows:
     size = (ROWS, max(ads, 1))
     return Rows(
+        np.array([0, limit, 0, 0, branches], np.int64),
         np.zeros(ROWS, np.int64),
         np.zeros(ROWS, np.int64),
         np.zeros(ROWS, np.int64),
@@ -87,11 +91,11 @@ def exposure_of(grid: Grid, rows: Rows, row: int, i: int) -> int:
 def need_at(grid: Grid, rows: Rows, row: int, n: int) -> int:
     """Tolerance class that the layout's n-th ad needs where it stands."""
     s = rows.slot[row, n]
-    t = s - n - 1
-    behind, before = grid.need_before[t], grid.need_after[t]
+    t = grid.rank[s] - n - 1
+    behind, before = need_behind(grid, s, t), need_ahead(grid, s, t)
     if grid.touching == 1:
         if n > 0 and rows.slot[row, n - 1] == s - 1:
-            behind = np.int8(0)
+            behind = np.int64(0)
         if n + 1 < rows.count[row] and rows.slot[row, n + 1] == s + 1:
-            before = np.int8(0)
+            before = np.int64(0)
     return max(behind, before)

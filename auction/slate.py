@@ -9,6 +9,31 @@ Int64 = npt.NDArray[np.int64]
 Int8 = npt.NDArray[np.int8]
 Float64 = npt.NDArray[np.float64]
 
+AD_COLUMNS: dict[str, type[np.generic]] = {
+    "ad_id": np.int64,
+    "advertiser_id": np.int64,
+    "campaign_id": np.int64,
+    "category_id": np.int64,
+    "billable": np.int8,
+    "goal": np.int8,
+    "bid_micros": np.int64,
+    "reserve_micros": np.int64,
+    "multiplier": np.float64,
+    "p_click": np.float64,
+    "p_conversion_given_click": np.float64,
+    "p_click_conversion": np.float64,
+    "p_view": np.float64,
+    "p_save": np.float64,
+    "p_hide": np.float64,
+    "tolerance": np.int8,
+    "relevance": np.float64,
+}
+"""A slate's columns of one value per ad, under the names and types they are decided on and logged by."""
+
+ORGANIC_COLUMNS: dict[str, type[np.generic]] = {"organic_utility": np.float64, "organic_grade": np.int8}
+
+POSITION_COLUMNS: dict[str, type[np.generic]] = {"hold": np.int8}
+
 
 @dataclass(frozen=True, slots=True)
 class Slate:
@@ -26,9 +51,9 @@ class Slate:
     advertiser_id: Int64
     campaign_id: Int64
     billable: Int8
-    """`auction.billable.Billable` codes."""
+    """`auction.billable.Billable` codes: the event that is charged."""
     bid_micros: Int64
-    """Per one billable event (a CPM bid divided by 1,000 already)."""
+    """Per one event of `goal` (a CPM bid divided by 1,000 already)."""
     multiplier: Float64
     """Pacing multiplier in (0, 1], applied to the bid once."""
     p_click: Float64
@@ -46,10 +71,29 @@ class Slate:
     organic_grade: Int8
 
     positions_since_ad: int = -1
-    """Organic positions since the last ad of the page before; -1 where there was none."""
+    """Positions since the last ad of the page before, modules counted; -1 where there was none."""
+
+    goal: Int8 | None = None
+    """`Billable` code of the event that `bid_micros` is for, such as the conversion of a target cost that
+    is charged by the click; None: the billable event itself."""
+    p_view: Float64 | None = None
+    """Of a video view; None: 0."""
+    category_id: Int64 | None = None
+    """What `one_per_category` separates; 0 (and None) is no category, and meets no other."""
+    reserve_micros: Int64 | None = None
+    """Reserve of the ad's own segment, per billable event; the policy's binds where it is higher."""
+    hold: Int8 | None = None
+    """`auction.hold.Hold` codes of positions 1, 2, ..., as far as the mixer has something to say."""
 
     @classmethod
-    def organic(cls, seed: int, utility: Float64, grade: Int8, positions_since_ad: int = -1) -> "Slate":
+    def organic(
+        cls,
+        seed: int,
+        utility: Float64,
+        grade: Int8,
+        positions_since_ad: int = -1,
+        hold: Int8 | None = None,
+    ) -> "Slate":
         """The slate of a request without ads: utility and grade are columns of length k."""
         none, ids, codes = np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int8)
         return cls(
@@ -70,4 +114,5 @@ class Slate:
             organic_utility=utility,
             organic_grade=grade,
             positions_since_ad=positions_since_ad,
+            hold=hold,
         )

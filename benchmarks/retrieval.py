@@ -123,6 +123,7 @@ def snapshot_of(embedding: np.ndarray, rng: np.random.Generator) -> Snapshot:
         campaign_id=campaign.astype(np.int64),
         advertiser_id=campaign.astype(np.int64) // 2 + 1,
         billable=np.ones(n, np.int8),
+        goal=np.ones(n, np.int8),
         bid_micros=np.full(n, 500_000),
         interest=interest,
         interests=Lists(np.arange(n + 1), interest.copy()),

@@ -1,10 +1,11 @@
 """What the server answers, as the client library reads it."""
 
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from adsrank.decision import Decision, PlacedAd
+from adsrank.decision import Decision, FeedEntry, PlacedAd, lay_feed
 from auction.reason import Reason
 
 DISCLOSURE = "Promoted"
@@ -37,6 +38,13 @@ class AdPosition(Answer):
     why: str = Field(description="Why this ad, for the user.")
 
 
+class ModulePosition(Answer):
+    """The mixer's own item stands here, as its request held the position."""
+
+    position: int = Field(ge=1)
+    type: Literal["module"]
+
+
 class StageRow(Answer):
     name: str
     came: int
@@ -49,7 +57,7 @@ class FeedResponse(Answer):
     """The feed to show, top to bottom."""
 
     request_id: str
-    feed: list[OrganicPosition | AdPosition]
+    feed: list[OrganicPosition | AdPosition | ModulePosition]
     degraded: str | None = Field(
         None,
         description="Why the organic feed was answered unchanged: deadline, fault:<stage>, client:<why>.",
@@ -81,9 +89,7 @@ def render(decision: Decision, tokens: dict[str, str], explain: bool) -> dict[st
     answer: dict[str, Any] = {
         "request_id": decision.request_id,
         "feed": [
-            _ad(entry.ad, tokens[entry.ad.placement_id])
-            if entry.ad is not None
-            else {"position": entry.position, "type": "organic", "id": entry.organic_id}
+            _unpaid(entry) if entry.ad is None else _ad(entry.ad, tokens[entry.ad.placement_id])
             for entry in decision.feed
         ],
         "degraded": decision.degraded,
@@ -106,20 +112,24 @@ def render(decision: Decision, tokens: dict[str, str], explain: bool) -> dict[st
     return answer
 
 
-def organic_only(request_id: str, organic_ids: list[str], degraded: str) -> dict[str, Any]:
-    """The organic feed, unchanged, and why."""
-    feed = [
-        {"position": place, "type": "organic", "id": organic_id}
-        for place, organic_id in enumerate(organic_ids, start=1)
-    ]
+def organic_only(
+    request_id: str, organic_ids: Sequence[str], degraded: str, modules: Collection[int] = ()
+) -> dict[str, Any]:
+    """The organic feed, unchanged, with the mixer's modules where it holds them, and why."""
     return {
         "request_id": request_id,
-        "feed": feed,
+        "feed": [_unpaid(entry) for entry in lay_feed(organic_ids, modules)],
         "degraded": degraded,
         "policy": None,
         "bundle": None,
         "snapshot": None,
     }
+
+
+def _unpaid(entry: FeedEntry) -> dict[str, Any]:
+    if entry.module:
+        return {"position": entry.position, "type": "module"}
+    return {"position": entry.position, "type": "organic", "id": entry.organic_id}
 
 
 def _ad(ad: PlacedAd, token: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import httpx
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from adsrank.request import AdRequest
+from adsrank.request import AdRequest, HeldAs
 from serving.answer import EventsResponse, FeedResponse, organic_only
 from serving.problem import FieldError, Problem
 
@@ -75,7 +75,8 @@ class _Calls:
         else:
             why = "unencodable"
         request_id, organic = _organic(request)
-        return FeedResponse.model_validate(organic_only(request_id, organic, f"client:{why}"))
+        answer = organic_only(request_id, organic, f"client:{why}", _modules(request))
+        return FeedResponse.model_validate(answer)
 
 
 class AdsClient(_Calls):
@@ -224,6 +225,17 @@ def _organic(request: Asked) -> tuple[str, list[str]]:
     return str(request.get("request_id", "")), ids
 
 
+def _modules(request: Asked) -> frozenset[int]:
+    """Positions that the caller fills itself, of whatever it gave; never raises."""
+    if isinstance(request, AdRequest):
+        return request.modules
+    entries = request.get("held") or []
+    if not isinstance(entries, list | tuple):
+        return frozenset()
+    held = [each for each in entries if isinstance(each, Mapping) and each.get("hold") == HeldAs.MODULE.value]
+    return frozenset(each["position"] for each in held if type(each.get("position")) is int)
+
+
 def _append(body: bytearray, part: bytes) -> None:
     if len(body) + len(part) > MAX_ANSWER_BYTES:
         raise _Refused("invalid_answer")
@@ -231,7 +243,8 @@ def _append(body: bytearray, part: bytes) -> None:
 
 
 def _read(answer: httpx.Response, body: bytes, request: Asked) -> FeedResponse:
-    """The server's feed, if it is one: it answers this request, with its organic items, all and in order."""
+    """The server's feed, if it is one: it answers this request, with its organic items, all and in order,
+    and the positions left to the caller's modules that the caller held."""
     _accept(answer, body)
     try:
         response = FeedResponse.model_validate_json(body)
@@ -240,7 +253,10 @@ def _read(answer: httpx.Response, body: bytes, request: Asked) -> FeedResponse:
     request_id, organic = _organic(request)
     shown = [entry.id for entry in response.feed if entry.type == "organic"]
     places = [entry.position for entry in response.feed]
-    if response.request_id != request_id or shown != organic or places != list(range(1, len(places) + 1)):
+    left = {entry.position for entry in response.feed if entry.type == "module"}
+    held = {place for place in _modules(request) if 1 <= place <= len(places)}
+    in_order = shown == organic and places == list(range(1, len(places) + 1))
+    if response.request_id != request_id or not in_order or left != held:
         raise _Refused("wrong_answer")
     return response
 

@@ -32,6 +32,7 @@ CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
 }
 GRADES = {1: "LOW", 2: "MEDIUM", 3: "HIGH"}
+HOLDS = {1: "no_ad", 2: "for_ad", 3: "module"}
 
 
 class Context(Protocol):
@@ -154,6 +155,7 @@ def _request_fields(request: pb.FeedRequest) -> dict[str, Any]:
             {"id": item.id, "utility": item.utility, "grade": GRADES.get(item.grade)}
             for item in request.organic
         ],
+        "held": [{"position": each.position, "hold": HOLDS.get(each.hold)} for each in request.held],
     }
     if request.surface:
         fields["surface"] = request.surface
@@ -208,6 +210,8 @@ def feed_message(answer: dict[str, Any]) -> pb.FeedResponse:
     for entry in answer["feed"]:
         if entry["type"] == "organic":
             message.feed.add(position=entry["position"], organic_id=entry["id"])
+        elif entry["type"] == "module":
+            message.feed.add(position=entry["position"], module=True)
         else:
             ad = {name: value for name, value in entry.items() if name not in ("position", "type")}
             message.feed.add(position=entry["position"], ad=pb.AdPosition(**ad))

@@ -33,14 +33,14 @@ def load_release(
 
 
 LIKELY = np.array([1.0, 0.25, 0.05])
-"""By billable event: a chance, given a look, that few ads exceed. A lease has room for such a placement."""
+"""By the event bid for: a chance, given a look, that few ads exceed. A lease has room for such an ad."""
 
 
 def campaign_budgets(snapshot: Snapshot) -> list[CampaignBudget]:
     """What the ledger and pacing must know of every active campaign."""
     campaigns = snapshot.campaigns
     largest = np.zeros(len(campaigns), np.int64)
-    costs = np.ceil(snapshot.bid_micros * LIKELY[snapshot.billable]).astype(np.int64)
+    costs = np.ceil(snapshot.bid_micros * LIKELY[snapshot.goal]).astype(np.int64)
     np.maximum.at(largest, snapshot.campaign_row, costs)
     budgets = []
     for row in np.flatnonzero(campaigns.active).tolist():

@@ -164,13 +164,15 @@ class Runtime:
     def _organic(self, request: AdRequest, why: str, error: Exception) -> dict[str, Any]:
         log.error("feed_degraded", why=why, request_id=request.request_id, error=repr(error))
         self.metrics.requests.labels(request.surface.value, why).inc()
-        return organic_only(request.request_id, [item.id for item in request.organic], why)
+        organic_ids = [item.id for item in request.organic]
+        return organic_only(request.request_id, organic_ids, why, request.modules)
 
     def _count_unknown(self, request: AdRequest) -> None:
         count = self.metrics.unknown
         if request.model_extra:
             count.labels("request").inc(len(request.model_extra))
-        for part, members in (("intents", request.intents), ("organic", request.organic)):
+        parts = (("intents", request.intents), ("organic", request.organic), ("held", request.held))
+        for part, members in parts:
             if unknown := sum(len(member.model_extra or ()) for member in members):
                 count.labels(part).inc(unknown)
 

@@ -11,7 +11,19 @@ import pytest
 from benchmarks.row import Row
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMED = ("auction", "decide", "ledger", "replay", "retrieval", "score", "serve", "train")
+NAMED = (
+    "auction",
+    "blend",
+    "decide",
+    "growth",
+    "ledger",
+    "peers",
+    "replay",
+    "retrieval",
+    "score",
+    "serve",
+    "train",
+)
 ADSRANK = [sys.executable, "-c", "from serving.cli import main; main()"]
 
 

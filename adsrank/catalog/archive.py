@@ -18,7 +18,7 @@ from adsrank.catalog.columns import Lists
 from adsrank.catalog.snapshot import DIMENSIONS, Snapshot
 from adsrank.errors import BundleError, InputError
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 FILES = ("ads.parquet", "ad_groups.parquet", "campaigns.parquet", "embedding.npy")
 MAX_MANIFEST_BYTES = 100_000
@@ -29,6 +29,7 @@ _DTYPES: dict[str, Any] = {
     "group_row": np.int32,
     "campaign_row": np.int32,
     "billable": np.int8,
+    "goal": np.int8,
     "tolerance": np.int8,
     "cap_event": np.int8,
     "cap_interval_days": np.int16,

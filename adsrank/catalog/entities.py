@@ -4,6 +4,7 @@ Money is int64 micros of the account's currency, ids are positive int64, times a
 """
 
 import difflib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any
@@ -76,20 +77,28 @@ def _whole_second(value: datetime) -> datetime:
     return value.replace(microsecond=0)
 
 
-def _by_name(kind: type[IntEnum]) -> BeforeValidator:
-    """Codes are internal: files and the store say the name."""
+def _by_name(kind: type[IntEnum], taken: Iterable[IntEnum] | None = None) -> BeforeValidator:
+    """Codes are internal: files and the store say the name. `taken` are the members accepted, null: all."""
+    members = list(kind) if taken is None else list(taken)
+    names = ", ".join(member.name for member in members)
 
     def read(value: Any) -> Any:
-        if isinstance(value, kind):
-            return value
-        if isinstance(value, str) and value in kind.__members__:
-            return kind[value]
-        raise ValueError(f"is not one of {', '.join(kind.__members__)}")
+        found = kind[value] if isinstance(value, str) and value in kind.__members__ else value
+        if not isinstance(found, kind):
+            raise ValueError(f"is not one of {names}")
+        if found not in members:
+            raise ValueError(f"{found.name} is not yet supported; give one of {names}")
+        return found
 
     return BeforeValidator(read)
 
 
 _AS_NAME = PlainSerializer(lambda value: value.name, return_type=str)
+
+FUNNEL = (Billable.IMPRESSION, Billable.CLICK, Billable.CONVERSION)
+"""The events that can be paid for, from the first to the deepest. No model predicts video views yet."""
+
+Event = Annotated[Billable, _by_name(Billable, FUNNEL), _AS_NAME]
 
 Id = Annotated[int, Field(strict=True, gt=0, le=MAX_ID)]
 Micros = Annotated[int, Field(strict=True, gt=0, le=MAX_MICROS)]
@@ -176,11 +185,25 @@ class AdGroup(_Scheduled):
     """Whom to reach, what is paid for and how much of it is bid."""
 
     campaign_id: Id
-    billable_event: Annotated[Billable, _by_name(Billable), _AS_NAME]
+    billable_event: Event
+    bid_event: Event | None = None
+    """Event that `bid_micros` is for, where it is not the billable one: a target cost per conversion that is
+    charged by the click. Null: the billable event."""
     bid_strategy: BidStrategy = BidStrategy.MAX_BID
     bid_micros: Micros
-    """Per click, per conversion, or per 1,000 impressions (then a multiple of 1,000)."""
+    """Per event of `goal`: a click, a conversion, or 1,000 impressions (then a multiple of 1,000)."""
     targeting: Targeting = Targeting()
+
+    @field_validator("bid_event")
+    @classmethod
+    def _not_before_what_is_billed(cls, value: Billable | None, info: ValidationInfo) -> Billable | None:
+        billed = info.data.get("billable_event")
+        if value is not None and billed is not None:
+            reached = FUNNEL[FUNNEL.index(billed) :]
+            if value not in reached:
+                names = " or ".join(event.name for event in reached)
+                raise ValueError(f"comes before the billable {billed.name} in the funnel; give {names}")
+        return value
 
     @field_validator("bid_strategy")
     @classmethod
@@ -192,14 +215,21 @@ class AdGroup(_Scheduled):
     @field_validator("bid_micros")
     @classmethod
     def _whole_micros_per_impression(cls, value: int, info: ValidationInfo) -> int:
-        if info.data.get("billable_event") is Billable.IMPRESSION and value % 1000:
+        goal = info.data.get("bid_event")
+        goal = info.data.get("billable_event") if goal is None else goal
+        if goal is Billable.IMPRESSION and value % 1000:
             raise ValueError("is per 1,000 impressions; give a multiple of 1,000: one costs whole micros")
         return value
 
     @property
+    def goal(self) -> Billable:
+        """The event that is bid for."""
+        return self.billable_event if self.bid_event is None else self.bid_event
+
+    @property
     def bid_per_event_micros(self) -> int:
-        """The bid for one billable event, in micros: a CPM bid divided by 1,000."""
-        return self.bid_micros // 1000 if self.billable_event is Billable.IMPRESSION else self.bid_micros
+        """The bid for one event of `goal`, in micros: a CPM bid divided by 1,000."""
+        return self.bid_micros // 1000 if self.goal is Billable.IMPRESSION else self.bid_micros
 
 
 class Ad(Entity):

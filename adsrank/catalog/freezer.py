@@ -86,6 +86,7 @@ def _columns(
         campaign_id=of_campaign([c.id for c in campaigns], np.int64),
         advertiser_id=of_campaign([c.account_id for c in campaigns], np.int64),
         billable=of_group([int(g.billable_event) for g in groups], np.int8),
+        goal=of_group([int(g.goal) for g in groups], np.int8),
         bid_micros=of_group([g.bid_per_event_micros for g in groups], np.int64),
         interest=np.asarray([ad.interests[0] for ad in ads], np.int32),
         interests=Lists.of((ad.interests for ad in ads), np.int32),

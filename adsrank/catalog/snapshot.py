@@ -44,9 +44,11 @@ class Snapshot:
     advertiser_id: Int64
     """The account."""
     billable: npt.NDArray[np.int8]
-    """`auction.billable.Billable` codes."""
+    """`auction.billable.Billable` codes: the event that is charged."""
+    goal: npt.NDArray[np.int8]
+    """`auction.billable.Billable` codes: the event that is bid for."""
     bid_micros: Int64
-    """Per one billable event (a CPM bid divided by 1,000)."""
+    """Per one event of `goal` (a CPM bid divided by 1,000)."""
     interest: Int32
     """The main interest."""
     interests: Lists

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, create_engine, event, func, select, text, update
+from sqlalchemy import Connection, create_engine, event, func, inspect, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -146,6 +146,19 @@ class Store:
                 if self.schema:
                     connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
             tables.metadata.create_all(connection)
+            self._add_columns(connection)
+
+    def _add_columns(self, connection: Connection) -> None:
+        """Bring tables that an earlier version made up to date: columns that may be null are added."""
+        inspector = inspect(connection)
+        for name, table in tables.TABLES.items():
+            here = {column["name"] for column in inspector.get_columns(name, self.schema)}
+            for column in table.columns:
+                if column.nullable and column.name not in here:
+                    kind = column.type.compile(connection.dialect)
+                    connection.execute(
+                        text(f"ALTER TABLE {self._name(name)} ADD COLUMN {column.name} {kind}")
+                    )
 
 
 def _parse(url: str) -> URL:

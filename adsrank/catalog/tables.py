@@ -59,6 +59,7 @@ ad_group = Table(
     Column("name", String(255), nullable=False),
     *_schedule(),
     Column("billable_event", String(16), nullable=False),
+    Column("bid_event", String(16)),
     Column("bid_strategy", String(16), nullable=False),
     Column("bid_micros", BigInteger, nullable=False),
     Column("targeting", Text, nullable=False, comment="JSON"),

@@ -7,7 +7,7 @@ import numpy as np
 from adsrank.features.candidate import candidate_columns
 from adsrank.passage import Passage
 from adsrank.stage import strongest
-from auction.billable import Billable
+from auction.billable import event_probability
 from auction.reason import Reason
 
 
@@ -25,14 +25,10 @@ class Prerank:
         snapshot, bundle = release.snapshot, release.bundle
         batch = bundle.prepare(candidate_columns(passage.request, snapshot, candidates))
         p_click = bundle.prerank(batch)
-        billable = snapshot.billable[candidates.row]
+        goal = snapshot.goal[candidates.row]
         # The booster knows clicks only; a conversion's part is the average of the log.
-        p_event = np.select(
-            [billable == Billable.IMPRESSION, billable == Billable.CLICK],
-            [np.ones(len(candidates)), p_click],
-            p_click * bundle.conversion_rate,
-        )
-        value = snapshot.bid_micros[candidates.row] * (candidates["multiplier"] * p_event)
+        p_goal = event_probability(goal, p_click, p_click * bundle.conversion_rate)
+        value = snapshot.bid_micros[candidates.row] * (candidates["multiplier"] * p_goal)
         kept = strongest(value, self.rank)
         candidates.keep(kept, Reason.PRERANK, self.name)
         passage.features = batch.take(np.flatnonzero(kept))

@@ -7,21 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from auction.batch import PER_AD, PER_ORGANIC, SlateBatch
+from auction.batch import SlateBatch, entries_of
 from auction.log.record import OUTCOME_COLUMNS, SHOWN_COLUMNS
 from auction.log.schema import SHOWN_INDEX, SHOWN_POSITION
 from auction.outcome import Outcome
 from auction.slate import Int8, Int64
 
 Columns = dict[str, npt.NDArray[Any]]
-
-
-def entries_of(start: Int64, rows: Int64) -> tuple[Int64, Int64]:
-    """CSR rows taken from CSR offsets [m + 1]: the new offsets and the old index of every entry."""
-    lengths = start[rows + 1] - start[rows]
-    fresh = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    index = np.arange(fresh[-1], dtype=np.int64) + np.repeat(start[rows] - fresh[:-1], lengths)
-    return fresh, index
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +44,7 @@ class Decisions:
         if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
             return self
         rows = np.asarray(rows, np.int64)
-        slates = self.slates
-        ad_start, ad = entries_of(slates.ad_start, rows)
-        organic_start, organic = entries_of(slates.organic_start, rows)
+        _, ad = entries_of(self.slates.ad_start, rows)
         shown_start, shown = entries_of(self.shown_start, rows)
         picked = pa.array(rows)
         return Decisions(
@@ -63,14 +53,7 @@ class Decisions:
             user_id=self.user_id.take(picked),
             policy_hash=self.policy_hash.take(picked),
             held=self.held[rows],
-            slates=SlateBatch(
-                seed=slates.seed[rows],
-                positions_since_ad=slates.positions_since_ad[rows],
-                ad_start=ad_start,
-                organic_start=organic_start,
-                **{name: getattr(slates, name)[ad] for name in PER_AD},
-                **{name: getattr(slates, name)[organic] for name in PER_ORGANIC},
-            ),
+            slates=self.slates.take(rows),
             reason=self.reason[ad],
             shown_start=shown_start,
             shown={name: values[shown] for name, values in self.shown.items()},

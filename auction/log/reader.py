@@ -12,12 +12,11 @@ import pyarrow.parquet as pq
 from auction.batch import SlateBatch
 from auction.billable import Billable, Grade
 from auction.errors import InputError
+from auction.hold import Hold
 from auction.log.decisions import Columns, Decisions
 from auction.log.part import groups, open_part, part_files, read_group
 from auction.log.policies import kept_policy
 from auction.log.record import (
-    AD_COLUMNS,
-    ORGANIC_COLUMNS,
     SCHEMA_VERSION,
     SHOWN_COLUMNS,
     VALUE_COLUMNS,
@@ -28,9 +27,16 @@ from auction.log.table import table_records
 from auction.outcome import Setter
 from auction.policy import AuctionPolicy
 from auction.reason import Reason
+from auction.slate import AD_COLUMNS, ORGANIC_COLUMNS, POSITION_COLUMNS
 
 SCALARS = ("request_id", "user_id", "policy_hash", "held", "seed", "positions_since_ad")
-LAST_CODE = {"billable": max(Billable), "tolerance": max(Grade), "organic_grade": max(Grade)}
+LAST_CODE = {
+    "billable": max(Billable),
+    "goal": max(Billable),
+    "tolerance": max(Grade),
+    "organic_grade": max(Grade),
+    "hold": max(Hold),
+}
 OUTCOME_LAST_CODE = {"reason": max(Reason), "setter": max(Setter)}
 
 
@@ -97,7 +103,7 @@ class DecisionLog:
             InputError: an unreadable or foreign part; names the file.
         """
         unread: dict[str, Any] = {} if campaigns else {"campaign_id": 0}
-        wanted = [*SCALARS, *AD_COLUMNS, "reason", *ORGANIC_COLUMNS]
+        wanted = [*SCALARS, *AD_COLUMNS, "reason", *ORGANIC_COLUMNS, *POSITION_COLUMNS, "exact"]
         wanted += [SHOWN_INDEX, SHOWN_POSITION, *SHOWN_COLUMNS, *VALUE_COLUMNS]
         for path in self.files:
             file = self._open(path)
@@ -151,9 +157,10 @@ def _decisions(
         ads[name] = fill(name, value, int(ad_start[-1]))
     reason = ads.pop("reason")
     organic_start, organic = _group(path, table, tuple(ORGANIC_COLUMNS))
+    hold_start, holds = _group(path, table, tuple(POSITION_COLUMNS))
     shown_start, shown = _group(path, table, (SHOWN_INDEX, SHOWN_POSITION, *SHOWN_COLUMNS))
     for name, last in LAST_CODE.items():
-        _codes(path, name, ads[name] if name in ads else organic[name], int(last))
+        _codes(path, name, (ads | organic | holds)[name], int(last))
     for name, last in OUTCOME_LAST_CODE.items():
         _codes(path, name, reason if name == "reason" else shown[name], int(last))
     ads_of_shown = np.repeat(np.diff(ad_start), np.diff(shown_start))
@@ -176,13 +183,16 @@ def _decisions(
             positions_since_ad=_scalar(path, table, "positions_since_ad").to_numpy(),
             ad_start=ad_start,
             organic_start=organic_start,
+            hold_start=hold_start,
             **{name: ads[name] for name in AD_COLUMNS},
             **organic,
+            **holds,
         ),
         reason=reason,
         shown_start=shown_start,
         shown=shown,
-        values={name: _scalar(path, table, name).to_numpy() for name in VALUE_COLUMNS},
+        values={name: _scalar(path, table, name).to_numpy() for name in VALUE_COLUMNS}
+        | {"exact": _scalar(path, table, "exact").to_numpy(zero_copy_only=False)},
     )
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from auction.batch import column_of
 from auction.errors import InputError
 from auction.outcome import Outcome
 from auction.reason import Reason
-from auction.slate import Float64, Int64, Slate
+from auction.slate import AD_COLUMNS, ORGANIC_COLUMNS, POSITION_COLUMNS, Float64, Int64, Slate
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Stands in every file and every row. Raised when a reader of before could misread a row."""
 
 
@@ -93,7 +94,10 @@ class DecisionRecord:
             (outcome, OUTCOME_COLUMNS, n, "ad"),
         ):
             for name, dtype in columns.items():
-                _numbers(name, getattr(part, name), dtype, length, what)
+                values = column_of(part, name) if isinstance(part, Slate) else getattr(part, name)
+                _numbers(name, values, dtype, length, what)
+        hold = column_of(slate, "hold")
+        _numbers("hold", hold, POSITION_COLUMNS["hold"], len(hold), "position")
         for name, scores in self.raw.items():
             _numbers(f"raw.{name}", scores, np.float64, n, "ad")
         for departure in self.departures:
@@ -117,25 +121,6 @@ class DecisionRecord:
         for name, values in self.features.items():
             _length(f"features.{name}", values, shown, "shown ad")
 
-
-AD_COLUMNS: dict[str, type[np.generic]] = {
-    "ad_id": np.int64,
-    "advertiser_id": np.int64,
-    "campaign_id": np.int64,
-    "billable": np.int8,
-    "bid_micros": np.int64,
-    "multiplier": np.float64,
-    "p_click": np.float64,
-    "p_conversion_given_click": np.float64,
-    "p_click_conversion": np.float64,
-    "p_save": np.float64,
-    "p_hide": np.float64,
-    "tolerance": np.int8,
-    "relevance": np.float64,
-}
-"""A slate's columns of one value per ad, under the names they are logged by."""
-
-ORGANIC_COLUMNS: dict[str, type[np.generic]] = {"organic_utility": np.float64, "organic_grade": np.int8}
 
 SHOWN_COLUMNS: dict[str, type[np.generic]] = {
     "exposure": np.float64,

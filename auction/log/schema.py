@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from auction.log.record import AD_COLUMNS, ORGANIC_COLUMNS, SCHEMA_VERSION, SHOWN_COLUMNS, VALUE_COLUMNS
+from auction.log.record import SCHEMA_VERSION, SHOWN_COLUMNS, VALUE_COLUMNS
+from auction.slate import AD_COLUMNS, ORGANIC_COLUMNS, POSITION_COLUMNS
 
 KIND = "decisions"
 HEADS = ("click", "conversion_given_click", "save", "hide")
@@ -68,11 +69,13 @@ FIXED: tuple[pa.Field, ...] = (
     _required("reason", column(pa.int8())),
     _required("organic_id", column(pa.string())),
     *(_required(name, column(pa.from_numpy_dtype(dtype))) for name, dtype in ORGANIC_COLUMNS.items()),
+    *(_required(name, column(pa.from_numpy_dtype(dtype))) for name, dtype in POSITION_COLUMNS.items()),
     _required(SHOWN_INDEX, column(pa.int32())),
     _required(SHOWN_POSITION, column(pa.int64())),
     _required(PLACEMENT_ID, column(pa.string())),
     *(_required(name, column(pa.from_numpy_dtype(dtype))) for name, dtype in SHOWN_COLUMNS.items()),
     *(_required(name, pa.float64()) for name in VALUE_COLUMNS),
+    _required("exact", pa.bool_()),
     _required("departures", column(DEPARTURE)),
     _required("stages", column(STAGE)),
 )

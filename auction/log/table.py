@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from auction.batch import column_of
 from auction.errors import InputError
 from auction.log.record import (
-    AD_COLUMNS,
-    ORGANIC_COLUMNS,
     OUTCOME_COLUMNS,
     SCHEMA_VERSION,
     SHOWN_COLUMNS,
@@ -34,7 +33,7 @@ from auction.log.schema import (
 )
 from auction.outcome import Outcome
 from auction.reason import Reason
-from auction.slate import Slate
+from auction.slate import AD_COLUMNS, ORGANIC_COLUMNS, POSITION_COLUMNS, Slate
 
 _UNFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
 
@@ -67,9 +66,11 @@ def record_table(records: Sequence[DecisionRecord], schema: pa.Schema) -> tuple[
     }
     for name in ("request_id", "user_id", "surface", "policy_hash", "bundle_id", "snapshot_id", "degraded"):
         columns[name] = pa.array([getattr(record, name) for record in records], pa.string())
-    for group, offsets in ((AD_COLUMNS, per_ad), (ORGANIC_COLUMNS, per_organic)):
+    per_hold = _offsets(len(column_of(record.slate, "hold")) for record in records)
+    groups = ((AD_COLUMNS, per_ad), (ORGANIC_COLUMNS, per_organic), (POSITION_COLUMNS, per_hold))
+    for group, offsets in groups:
         for name, dtype in group.items():
-            columns[name] = _numbers(offsets, [getattr(record.slate, name) for record in records], dtype)
+            columns[name] = _numbers(offsets, [column_of(record.slate, name) for record in records], dtype)
     for target, name, dtype in (
         (SHOWN_POSITION, "position", np.int64),
         *((name, name, dtype) for name, dtype in SHOWN_COLUMNS.items()),
@@ -78,6 +79,7 @@ def record_table(records: Sequence[DecisionRecord], schema: pa.Schema) -> tuple[
         columns[target] = _numbers(per_shown, values, dtype)
     for name in VALUE_COLUMNS:
         columns[name] = pa.array([getattr(record.outcome, name) for record in records], pa.float64())
+    columns["exact"] = pa.array([record.outcome.exact for record in records], pa.bool_())
     for field in schema:
         if field.name.startswith(RAW):
             columns[field.name] = _sparse([r.raw.get(field.name.removeprefix(RAW)) for r in records])
@@ -125,7 +127,9 @@ def _record(arrays: Mapping[str, Any], row: int) -> DecisionRecord:
     for name, array in arrays.items():
         if name.startswith(RAW) and array[row].is_valid:
             raw[name.removeprefix(RAW)] = numbers(name, np.float64)
-    columns = {name: numbers(name, dtype) for name, dtype in (AD_COLUMNS | ORGANIC_COLUMNS).items()}
+    outcome["exact"] = scalar("exact")
+    groups = AD_COLUMNS | ORGANIC_COLUMNS | POSITION_COLUMNS
+    columns = {name: numbers(name, dtype) for name, dtype in groups.items()}
     seed, since = scalar("seed"), scalar("positions_since_ad")
     return DecisionRecord(
         **{

@@ -4,8 +4,10 @@ For shown ad i at position s, d positions behind the ad before, x = e_s * g(d) i
 
     revenue = x * P(billable event) * price      clicks = x * p_click
     conversions = x * p_click_conversion         saves, hides likewise
-    value = sum of x * (multiplier * bid * P(billable event) + quality) + sum of e_s * alpha * utility
+    value = sum of x * (multiplier * bid * P(goal event) + quality) + sum of e_s * alpha * utility
     organic displaced = alpha * (sum of e_s * utility without ads - the same with them)
+
+The goal event is the one that the bid is for; a mixer's modules keep their positions in either feed.
 
 Both policies of a comparison are measured with the exposure curve, exchange rate and quality values of
 the logged policy: how users look, and what a unit is worth, are facts that a policy under test must
@@ -13,10 +15,10 @@ not move. Money is in micros, as floats: these are expectations, nothing is char
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from auction.billable import Billable
+from auction.billable import event_probability
 from auction.errors import InputError
+from auction.hold import Hold
 from auction.log.decisions import Decisions
 from auction.log.placements import gaps
 from auction.policy import AuctionPolicy, Exposure, Quality
@@ -34,7 +36,17 @@ METRICS = (
     "value_micros",
 )
 
-COLUMNS = ("billable", "bid_micros", "multiplier", "p_click", "p_click_conversion", "p_save", "p_hide")
+COLUMNS = (
+    "billable",
+    "goal",
+    "bid_micros",
+    "multiplier",
+    "p_click",
+    "p_click_conversion",
+    "p_view",
+    "p_save",
+    "p_hide",
+)
 """Slate columns that the metrics are made of."""
 
 
@@ -55,7 +67,8 @@ def expected(decisions: Decisions, position: Int64, price_micros: Int64, measure
     place = position[entry]
     look = exposures(measure.exposure, place, gaps(start, place, decisions.slates.positions_since_ad))
     ads = {name: getattr(decisions.slates, name)[entry] for name in COLUMNS}
-    event = event_probability(ads["billable"], ads["p_click"], ads["p_click_conversion"])
+    chances = (ads["p_click"], ads["p_click_conversion"], ads["p_view"])
+    event, goal = (event_probability(ads[name], *chances) for name in ("billable", "goal"))
     own = quality_micros(measure.quality, ads["p_save"], ads["p_click"], ads["p_hide"])
 
     result = np.zeros((m, len(METRICS)))
@@ -67,7 +80,7 @@ def expected(decisions: Decisions, position: Int64, price_micros: Int64, measure
         ("conversions", ads["p_click_conversion"]),
         ("saves", ads["p_save"]),
         ("hides", ads["p_hide"]),
-        ("value_micros", ads["multiplier"] * ads["bid_micros"] * event + own),
+        ("value_micros", ads["multiplier"] * ads["bid_micros"] * goal + own),
     ):
         result[:, METRICS.index(name)] = np.bincount(owner, look * each, m)
     alone = organic_value(decisions, measure, np.zeros(m + 1, np.int64), place[:0])
@@ -95,26 +108,32 @@ def exposures(curve: Exposure, position: Int64, gap: Int64) -> Float64:
     return product
 
 
-def event_probability(
-    billable: npt.NDArray[np.int8], p_click: Float64, p_click_conversion: Float64
-) -> Float64:
-    """Probability of the billable event, given examined: 1 for an impression."""
-    return np.select(
-        [billable == Billable.CLICK, billable == Billable.CONVERSION], [p_click, p_click_conversion], 1.0
-    )
-
-
 def quality_micros(quality: Quality, p_save: Float64, p_click: Float64, p_hide: Float64) -> Float64:
     """Value to the user of an examined ad, in micros: saves and clicks, less hides."""
     return quality.save_micros * p_save + quality.click_micros * p_click - quality.hide_micros * p_hide
 
 
+def with_modules(decisions: Decisions, start: Int64, position: Int64) -> tuple[Int64, Int64]:
+    """These positions (CSR, in feed order) and those of the mixer's modules among them, likewise."""
+    first = decisions.slates.hold_start
+    entry = np.flatnonzero(decisions.slates.hold == Hold.MODULE)
+    if not len(entry):
+        return start, position
+    m = len(decisions)
+    holder = np.searchsorted(first, entry, side="right") - 1
+    owner = np.concatenate([np.repeat(np.arange(m), np.diff(start)), holder])
+    taken = np.concatenate([position, entry - first[holder] + 1])
+    begin = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=m))])
+    return begin.astype(np.int64), taken[np.lexsort((taken, owner))]
+
+
 def organic_value(decisions: Decisions, measure: AuctionPolicy, start: Int64, position: Int64) -> Float64:
     """Value of each decision's organic items, in micros, with ads at these positions (in feed order).
 
-    The m-th ad at position a has a - m organic items before it and pushes down all that follow.
+    The m-th ad or module at position a has a - m organic items before it and pushes down all that follow.
     """
     assert measure.exposure is not None
+    start, position = with_modules(decisions, start, position)
     first = decisions.slates.organic_start
     lengths = np.diff(first)
     rank = np.arange(len(position)) - np.repeat(start[:-1], np.diff(start))

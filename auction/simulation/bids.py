@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from auction.billable import event_probability
 from auction.errors import InputError
 from auction.log.decisions import Decisions
 from auction.log.events import read_events
@@ -15,7 +16,6 @@ from auction.log.reader import DecisionLog
 from auction.policy import AuctionPolicy
 from auction.replay.again import decide_again, policy_groups
 from auction.replay.bootstrap import BUCKETS, METHOD, buckets_of, interval
-from auction.replay.expected import event_probability
 from auction.replay.replay import Progress
 from auction.simulation.landscape import BidRow, Interval, Landscape
 from auction.slate import Int64
@@ -26,6 +26,7 @@ NOT_COUNTED = ("invalid", "unknown", "expired")
 """Statuses of events that count for nothing: forged, of no placement, or after the token's time."""
 MAX_BID_MICROS = 2**53
 
+SCORES = ("billable", "p_click", "p_click_conversion", "p_view")
 METRICS = ("placements", "impressions", "clicks", "cost_micros", "conversions")
 
 NOTES = (
@@ -162,8 +163,8 @@ def _gained(rows: Decisions, own: npt.NDArray[np.bool_], policy: AuctionPolicy) 
     entry = np.flatnonzero(own & (results.position > 0))
     owner = rows.decision_of(entry)
     look = results.exposure[entry]
-    ads = {name: getattr(rows.slates, name)[entry] for name in ("billable", "p_click", "p_click_conversion")}
-    event = event_probability(ads["billable"], ads["p_click"], ads["p_click_conversion"])
+    ads = {name: getattr(rows.slates, name)[entry] for name in SCORES}
+    event = event_probability(ads["billable"], ads["p_click"], ads["p_click_conversion"], ads["p_view"])
     each = (
         np.ones(len(entry)),
         look,

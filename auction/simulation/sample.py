@@ -4,12 +4,15 @@ import numpy as np
 import numpy.typing as npt
 
 from auction.batch import SlateBatch
-from auction.billable import Billable, Grade
+from auction.billable import Billable, Grade, event_probability
 from auction.errors import InputError
 
 MICROS = 1_000_000
 CAMPAIGNS_EACH = 2
 """Campaigns of one advertiser; an ad belongs to one of them for good."""
+
+CATEGORIES = 12
+"""Categories of advertisers, one each."""
 
 MAX_CELLS = 50_000_000
 
@@ -49,19 +52,21 @@ def sample_slates(
     billable = np.array(billables, np.int8)[generator.integers(0, len(billables), total)]
     p_click = generator.beta(2, 40, total)
     p_conversion = generator.beta(2, 38, total)
+    p_view = generator.beta(4, 12, total)
     worth = 0.02 * MICROS * np.exp(0.6 * generator.standard_normal(total))
-    event = np.select([billable == Billable.CLICK, billable == Billable.CONVERSION], [0.05, 0.0025], 1.0)
+    event = event_probability(billable, np.full(total, 0.05), np.full(total, 0.0025), 0.25)
     advertiser = generator.integers(1, advertisers + 1, total)
     ad_start = np.concatenate([[0], np.cumsum(n)]).astype(np.int64)
     # Ids rise within a slate, so that no ad stands in it twice; the tie rule does not read their order.
     place = np.arange(total) - np.repeat(ad_start[:-1], n)
-    return SlateBatch(
+    return SlateBatch.filled(
         seed=generator.integers(0, 2**64, count, np.uint64),
         positions_since_ad=generator.integers(-1, 6, count),
         ad_start=ad_start,
         organic_start=np.concatenate([[0], np.cumsum(k)]).astype(np.int64),
         ad_id=place * 1_000 + generator.integers(0, 1_000, total) + 1,
         advertiser_id=advertiser,
+        category_id=1 + advertiser % CATEGORIES,
         campaign_id=advertiser * CAMPAIGNS_EACH + generator.integers(0, CAMPAIGNS_EACH, total),
         billable=billable,
         bid_micros=_rounded(worth / event),
@@ -69,6 +74,7 @@ def sample_slates(
         p_click=p_click,
         p_conversion_given_click=p_conversion,
         p_click_conversion=p_click * p_conversion,
+        p_view=p_view,
         p_save=generator.beta(2, 100, total),
         p_hide=generator.beta(2, 500, total),
         tolerance=generator.integers(0, len(Grade), total).astype(np.int8),

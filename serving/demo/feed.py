@@ -5,7 +5,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from adsrank.request import AdRequest
-from serving.answer import AdPosition, FeedResponse
+from serving.answer import AdPosition, FeedResponse, ModulePosition
 
 SHOWN = 16
 
@@ -18,9 +18,13 @@ def draw_feed(console: Console, request: AdRequest, response: FeedResponse) -> N
         if isinstance(entry, AdPosition):
             line = Text(f"{entry.position:>3}  ", style="bold")
             line.append(f"{entry.disclosure}: {entry.title}", style="bold dark_orange3")
-            per = {"IMPRESSION": "look", "CLICK": "click", "CONVERSION": "conversion"}[entry.billable_event]
+            per = {"IMPRESSION": "look", "CLICK": "click", "CONVERSION": "conversion", "VIEW": "view"}[
+                entry.billable_event
+            ]
             line.append(f"  {entry.price_micros / 1e6:,.4f} a {per}", style="green")
             line.append(f"  ({entry.why})", style="italic")
+        elif isinstance(entry, ModulePosition):
+            line = Text(f"{entry.position:>3}  a module of the mixer's own", style="dim italic")
         else:
             line = Text(f"{entry.position:>3}  pin {entry.id}", style="dim")
             line.append(f"  utility {utility.get(entry.id, 0.0):.3f}", style="dim")

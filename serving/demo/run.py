@@ -40,6 +40,8 @@ from serving.settings import ServingSettings
 
 MARKER = "demo.json"
 DAY_HOURS = 24.0
+HELD_SHARE = 0.03
+"""Share of the day's requests whose mixer holds positions."""
 
 
 class Advance(Protocol):
@@ -190,7 +192,8 @@ def counts(market: Market) -> dict[str, int]:
 async def _drive(handle: Handle, market: Market, plan: DemoPlan, advance: Advance) -> Traffic:
     stream = requests(market.world, plan.seed + 1, market.opens, DAY_HOURS, plan.requests)
     async with AsyncAdsClient(handle.url, timeout_s=2.0) as client:
-        return await Drive(client, market.truth()).run(stream, lambda done: advance(done, plan.requests))
+        drive = Drive(client, market.truth(), held_share=HELD_SHARE)
+        return await drive.run(stream, lambda done: advance(done, plan.requests))
 
 
 def _settings(plan: DemoPlan) -> ServingSettings:

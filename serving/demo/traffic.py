@@ -13,6 +13,7 @@ from adsrank.data.truth import Truth
 from adsrank.request import AdRequest
 from serving.answer import FeedResponse
 from serving.client import AsyncAdsClient
+from serving.demo.holds import with_holds
 
 EVENT_BATCH = 200
 ACCEPTED = ("charged", "recorded", "free")
@@ -42,6 +43,8 @@ class Drive:
     client: AsyncAdsClient
     truth: Truth
     together: int = 2
+    held_share: float = 0.0
+    """Share of the requests whose mixer holds positions."""
     seen: Traffic = field(default_factory=Traffic)
     _waiting: list[tuple[float, int, dict[str, Any]]] = field(default_factory=list)
     _number: int = 0
@@ -50,7 +53,10 @@ class Drive:
         """Returns when the last event of the last request has been answered."""
         stream = iter(requests)
         done = 0
-        while batch := [request for _, request in zip(range(self.together), stream, strict=False)]:
+        while batch := [
+            with_holds(request, self.held_share)
+            for _, request in zip(range(self.together), stream, strict=False)
+        ]:
             await asyncio.gather(*(self._ask(request) for request in batch))
             done += len(batch)
             progress(done)

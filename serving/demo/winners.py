@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auction.billable import Billable
+from auction.billable import event_probability
 from auction.log.reader import DecisionLog
 from auction.outcome import Setter
 from calibration import metrics
@@ -38,11 +38,11 @@ class Winners:
         for batch in DecisionLog(log).decisions():
             entry, slates = batch.shown_entry(), batch.slates
             exposure = batch.shown["exposure"]
-            billable = slates.billable[entry]
-            p_event = np.select(
-                [billable == Billable.IMPRESSION, billable == Billable.CLICK],
-                [np.ones(len(entry)), slates.p_click[entry]],
+            p_event = event_probability(
+                slates.billable[entry],
+                slates.p_click[entry],
                 slates.p_click_conversion[entry],
+                slates.p_view[entry],
             )
             decision = np.repeat(np.arange(len(batch)), np.diff(batch.shown_start))
             requests = batch.request_id.to_numpy(zero_copy_only=False)[decision]

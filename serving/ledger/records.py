@@ -15,6 +15,7 @@ class EventType(StrEnum):
     IMPRESSION = "impression"
     CLICK = "click"
     CONVERSION = "conversion"
+    VIEW = "view"
     SAVE = "save"
     HIDE = "hide"
 

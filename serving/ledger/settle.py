@@ -19,8 +19,9 @@ _BILLED = {
     Billable.IMPRESSION: EventType.IMPRESSION,
     Billable.CLICK: EventType.CLICK,
     Billable.CONVERSION: EventType.CONVERSION,
+    Billable.VIEW: EventType.VIEW,
 }
-_ONCE = (EventType.IMPRESSION, EventType.CLICK)
+_ONCE = (EventType.IMPRESSION, EventType.CLICK, EventType.VIEW)
 
 
 def settle(

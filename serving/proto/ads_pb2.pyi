@@ -13,10 +13,21 @@ class Grade(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GRADE_LOW: _ClassVar[Grade]
     GRADE_MEDIUM: _ClassVar[Grade]
     GRADE_HIGH: _ClassVar[Grade]
+
+class Hold(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HOLD_UNSPECIFIED: _ClassVar[Hold]
+    HOLD_NO_AD: _ClassVar[Hold]
+    HOLD_FOR_AD: _ClassVar[Hold]
+    HOLD_MODULE: _ClassVar[Hold]
 GRADE_UNLABELLED: Grade
 GRADE_LOW: Grade
 GRADE_MEDIUM: Grade
 GRADE_HIGH: Grade
+HOLD_UNSPECIFIED: Hold
+HOLD_NO_AD: Hold
+HOLD_FOR_AD: Hold
+HOLD_MODULE: Hold
 
 class Intent(_message.Message):
     __slots__ = ("embedding", "weight", "source")
@@ -38,8 +49,16 @@ class OrganicItem(_message.Message):
     grade: Grade
     def __init__(self, id: _Optional[str] = ..., utility: _Optional[float] = ..., grade: _Optional[_Union[Grade, str]] = ...) -> None: ...
 
+class Held(_message.Message):
+    __slots__ = ("position", "hold")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    hold: Hold
+    def __init__(self, position: _Optional[int] = ..., hold: _Optional[_Union[Hold, str]] = ...) -> None: ...
+
 class FeedRequest(_message.Message):
-    __slots__ = ("request_id", "user_id", "surface", "time_us", "country", "language", "device", "embedding_space", "intents", "user_interests", "recent_interests", "organic", "positions_since_ad", "blocked_advertisers", "hidden_ads", "personalized", "deadline_ms", "explain")
+    __slots__ = ("request_id", "user_id", "surface", "time_us", "country", "language", "device", "embedding_space", "intents", "user_interests", "recent_interests", "organic", "positions_since_ad", "blocked_advertisers", "hidden_ads", "personalized", "deadline_ms", "explain", "held")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +77,7 @@ class FeedRequest(_message.Message):
     PERSONALIZED_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     user_id: str
     surface: str
@@ -76,7 +96,8 @@ class FeedRequest(_message.Message):
     personalized: bool
     deadline_ms: int
     explain: bool
-    def __init__(self, request_id: _Optional[str] = ..., user_id: _Optional[str] = ..., surface: _Optional[str] = ..., time_us: _Optional[int] = ..., country: _Optional[str] = ..., language: _Optional[str] = ..., device: _Optional[str] = ..., embedding_space: _Optional[str] = ..., intents: _Optional[_Iterable[_Union[Intent, _Mapping]]] = ..., user_interests: _Optional[_Iterable[int]] = ..., recent_interests: _Optional[_Iterable[int]] = ..., organic: _Optional[_Iterable[_Union[OrganicItem, _Mapping]]] = ..., positions_since_ad: _Optional[int] = ..., blocked_advertisers: _Optional[_Iterable[int]] = ..., hidden_ads: _Optional[_Iterable[int]] = ..., personalized: _Optional[bool] = ..., deadline_ms: _Optional[int] = ..., explain: _Optional[bool] = ...) -> None: ...
+    held: _containers.RepeatedCompositeFieldContainer[Held]
+    def __init__(self, request_id: _Optional[str] = ..., user_id: _Optional[str] = ..., surface: _Optional[str] = ..., time_us: _Optional[int] = ..., country: _Optional[str] = ..., language: _Optional[str] = ..., device: _Optional[str] = ..., embedding_space: _Optional[str] = ..., intents: _Optional[_Iterable[_Union[Intent, _Mapping]]] = ..., user_interests: _Optional[_Iterable[int]] = ..., recent_interests: _Optional[_Iterable[int]] = ..., organic: _Optional[_Iterable[_Union[OrganicItem, _Mapping]]] = ..., positions_since_ad: _Optional[int] = ..., blocked_advertisers: _Optional[_Iterable[int]] = ..., hidden_ads: _Optional[_Iterable[int]] = ..., personalized: _Optional[bool] = ..., deadline_ms: _Optional[int] = ..., explain: _Optional[bool] = ..., held: _Optional[_Iterable[_Union[Held, _Mapping]]] = ...) -> None: ...
 
 class AdPosition(_message.Message):
     __slots__ = ("ad_id", "title", "advertiser_id", "campaign_id", "destination_url", "price_micros", "billable_event", "token", "disclosure", "why")
@@ -103,14 +124,16 @@ class AdPosition(_message.Message):
     def __init__(self, ad_id: _Optional[int] = ..., title: _Optional[str] = ..., advertiser_id: _Optional[int] = ..., campaign_id: _Optional[int] = ..., destination_url: _Optional[str] = ..., price_micros: _Optional[int] = ..., billable_event: _Optional[str] = ..., token: _Optional[str] = ..., disclosure: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
 
 class FeedPosition(_message.Message):
-    __slots__ = ("position", "organic_id", "ad")
+    __slots__ = ("position", "organic_id", "ad", "module")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     ORGANIC_ID_FIELD_NUMBER: _ClassVar[int]
     AD_FIELD_NUMBER: _ClassVar[int]
+    MODULE_FIELD_NUMBER: _ClassVar[int]
     position: int
     organic_id: str
     ad: AdPosition
-    def __init__(self, position: _Optional[int] = ..., organic_id: _Optional[str] = ..., ad: _Optional[_Union[AdPosition, _Mapping]] = ...) -> None: ...
+    module: bool
+    def __init__(self, position: _Optional[int] = ..., organic_id: _Optional[str] = ..., ad: _Optional[_Union[AdPosition, _Mapping]] = ..., module: _Optional[bool] = ...) -> None: ...
 
 class StageRow(_message.Message):
     __slots__ = ("name", "came", "went", "milliseconds", "left")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from adsrank.candidates import Candidates
 from adsrank.catalog.catalog import Catalog
 from adsrank.catalog.file import parse_entity
 from adsrank.catalog.freezer import freeze_catalog
@@ -16,14 +17,21 @@ from adsrank.data.traffic import requests
 from adsrank.data.truth import Truth
 from adsrank.engine import Engine
 from adsrank.errors import SpaceMismatch
+from adsrank.passage import Passage
 from adsrank.release import Release
+from adsrank.request import AdRequest, HeldAs
 from adsrank.retrieval.retriever import Retriever
 from adsrank.settings import EngineSettings
+from adsrank.stage import run_stage
+from adsrank.stages.bid import Bid
+from adsrank.stages.prerank import Prerank
 from adsrank.training import TrainConfig, train
 from auction.auction import hold_auction
-from auction.billable import Billable
+from auction.billable import Billable, Grade
 from auction.budget import Lease, LeasedBudgets, OpenBudgets
 from auction.frequency import FrequencyCounter
+from auction.hold import Hold
+from auction.log import DecisionLog, LogWriter
 from auction.policy import AuctionPolicy, FeedRules, Quality, Reserve
 from auction.reason import Reason
 from auction.warm import warm
@@ -320,3 +328,207 @@ def test_a_swap_changes_all_parts_at_once(engine, release, stream):
     after = engine.decide(stream[0])
     assert after.policy_hash != before.policy_hash
     assert [ad.price_micros for ad in after.ads] == [ad.price_micros for ad in before.ads]
+
+
+def holding(request: AdRequest, **positions: tuple[int, ...]) -> AdRequest:
+    """`request` with these positions held: ``module=(1, 4)``."""
+    held = [{"position": p, "hold": name} for name, places in positions.items() for p in places]
+    return AdRequest.model_validate(request.model_dump() | {"held": held})
+
+
+def test_the_holds_of_a_request_stand_in_its_slate_and_come_back_from_the_log(
+    engine, release, stream, tmp_path
+):
+    requests = [holding(request, module=(3, 7), no_ad=(2,), for_ad=(9,)) for request in stream[:5]]
+    decisions = [engine.decide(request) for request in [*requests, stream[5]]]
+    wanted = [[0, 1, 3, 0, 0, 0, 3, 0, 2]] * 5 + [[]]
+    with LogWriter(tmp_path, "w") as writer:
+        writer.keep(release.resolved_policy)
+        for decision in decisions:
+            writer.append(replace(decision.record, raw={}, context={}, features={}))
+    records = list(DecisionLog(tmp_path).records())
+    assert [record.slate.hold.tolist() for record in records] == wanted
+    for record in records:
+        again = hold_auction(record.slate, release.resolved_policy)
+        assert np.array_equal(again.position, record.outcome.position)
+        assert np.array_equal(again.price_micros, record.outcome.price_micros)
+
+
+def test_holds_that_the_page_cannot_reach_are_left_out_and_harm_nothing(engine, stream):
+    short = stream[0].model_copy(update={"organic": stream[0].organic[:6]})
+    before = engine.decide(short)
+    assert 6 + 5 < 20
+    decision = engine.decide(holding(short, module=(30,), no_ad=(12, 38), for_ad=(20,)))
+    assert decision.degraded is None
+    assert decision.record.slate.hold is None
+    assert decision.feed == before.feed
+
+
+@pytest.mark.parametrize("at", [0, 5, 6, 7])
+def test_the_organic_feed_keeps_the_modules_of_the_mixer(release, stream, at):
+    engine = Engine(release, OpenBudgets(), FrequencyCounter(), PATIENT)
+
+    class Broken:
+        name = "broken"
+
+        def enabled(self, passage) -> bool:
+            return True
+
+        def run(self, passage) -> None:
+            raise RuntimeError("the disk is on fire")
+
+    engine.stages[at] = Broken()
+    request = holding(stream[0], module=(1, 4), no_ad=(2,), for_ad=(3,))
+    decision = engine.decide(request)
+    assert decision.degraded == "fault:broken"
+    assert [entry.position for entry in decision.feed if entry.module] == [1, 4]
+    assert [entry.position for entry in decision.feed] == list(range(1, len(request.organic) + 3))
+    assert [e.organic_id for e in decision.feed if not e.module] == [item.id for item in request.organic]
+    assert decision.record.slate.hold.tolist() == [3, 1, 2, 3]
+    decision.record.check()
+
+
+def test_the_answered_page_keeps_every_rule_with_modules_in_it(release, stream):
+    """Judged on the final list, where a module is a neighbour of medium risk."""
+    rng = np.random.default_rng(5)
+    engine = Engine(release, OpenBudgets(), FrequencyCounter(), PATIENT)
+    snapshot = release.snapshot
+    shown = kept = 0
+    for request in stream[:40]:
+        size = len(request.organic)
+        kinds = rng.choice(["module", "no_ad", "for_ad", ""], size, p=[0.15, 0.1, 0.1, 0.65])
+        request = holding(request, **{k: tuple((np.flatnonzero(kinds == k) + 1).tolist()) for k in HeldAs})
+        decision = engine.decide(request)
+        assert decision.degraded is None
+        feed = decision.feed
+        assert [entry.position for entry in feed] == list(range(1, len(feed) + 1))
+        assert [e.organic_id for e in feed if e.organic_id is not None] == [i.id for i in request.organic]
+        assert {e.position for e in feed if e.module} == {p for p in request.modules if p <= len(feed)}
+        grade = {item.id: item.grade for item in request.organic}
+        places = [ad.position for ad in decision.ads]
+        assert all(gap >= POLICY.rules.min_gap for gap in np.diff(places))
+        for ad in decision.ads:
+            assert ad.position > size or kinds[ad.position - 1] in ("", "for_ad")
+            kept += ad.position <= size and kinds[ad.position - 1] == "for_ad"
+            tolerance = snapshot.tolerance[snapshot.row_of(ad.ad_id)]
+            for neighbour in feed[max(ad.position - 2, 0) : ad.position + 1]:
+                risk = grade.get(neighbour.organic_id, Grade.MEDIUM)
+                assert neighbour.ad is not None or risk <= tolerance
+        again = hold_auction(decision.record.slate, release.resolved_policy)
+        assert np.array_equal(again.position, decision.record.outcome.position)
+        shown += len(places)
+    assert shown > 40
+    assert kept > 5
+
+
+def test_a_position_without_ads_moves_them_and_a_module_moves_everything(engine, release, stream):
+    request = next(each for each in stream if engine.decide(each).ads)
+    first = engine.decide(request).ads[0].position
+    assert first not in [ad.position for ad in engine.decide(holding(request, no_ad=(first,))).ads]
+    pushed = engine.decide(holding(request, module=(1,)))
+    assert pushed.feed[0].module
+    assert pushed.feed[1].organic_id == request.organic[0].id
+
+
+def test_ads_of_one_main_interest_share_no_page_where_the_policy_says_so(release, stream):
+    rules = POLICY.rules.model_copy(update={"one_per_category": True})
+    strict = replace(release, policy=POLICY.model_copy(update={"rules": rules}))
+    engine = Engine(strict, OpenBudgets(), FrequencyCounter(), PATIENT)
+    snapshot, together = release.snapshot, 0
+    reasons = set()
+    for request in stream[:30]:
+        decision = engine.decide(request)
+        interests = [int(snapshot.interest[snapshot.row_of(ad.ad_id)]) for ad in decision.ads]
+        assert len(set(interests)) == len(interests)
+        together += len(interests) > 1
+        reasons |= set(decision.reasons())
+    assert together
+    assert Reason.SAME_CATEGORY in reasons
+
+
+def test_a_category_is_the_main_interest_of_an_ad(decisions, release):
+    slate = decisions[0].record.slate
+    rows = [release.snapshot.row_of(ad_id) for ad_id in slate.ad_id.tolist()]
+    assert slate.category_id.dtype == np.int64
+    assert slate.category_id.tolist() == release.snapshot.interest[rows].tolist()
+
+
+def aiming_deeper(release: Release) -> Release:
+    """All that is billed by the click bids for conversions, twenty times as much for each."""
+    snapshot = release.snapshot
+    clicks = snapshot.billable == Billable.CLICK
+    goal = np.where(clicks, Billable.CONVERSION, snapshot.billable).astype(np.int8)
+    bids = np.where(clicks, 20 * snapshot.bid_micros, snapshot.bid_micros)
+    deeper = replace(snapshot, goal=goal, bid_micros=bids)
+    return replace(release, snapshot=deeper, retriever=Retriever.of(deeper))
+
+
+def test_a_bid_for_conversions_is_charged_by_the_click_at_the_odds_of_the_two(release, stream):
+    engine = Engine(aiming_deeper(release), OpenBudgets(), FrequencyCounter(), PATIENT)
+    aimed = 0
+    for request in stream[:20]:
+        decision = engine.decide(request)
+        assert decision.degraded is None
+        slate = decision.record.slate
+        entry = {int(ad_id): at for at, ad_id in enumerate(slate.ad_id)}
+        for ad in decision.ads:
+            at = entry[ad.ad_id]
+            if ad.billable is Billable.CLICK:
+                aimed += 1
+                assert slate.goal[at] == Billable.CONVERSION
+                odds = slate.p_click_conversion[at] / slate.p_click[at]
+                assert ad.price_micros <= slate.bid_micros[at] * slate.multiplier[at] * odds
+                assert ad.expected_charge_micros <= 1 + slate.bid_micros[at] * slate.p_click_conversion[at]
+        again = hold_auction(slate, release.resolved_policy)
+        assert np.array_equal(again.price_micros, decision.record.outcome.price_micros)
+    assert aimed
+
+
+def passage_of(release: Release, request: AdRequest, candidates: Candidates) -> Passage:
+    return Passage(request, release, release.resolved_policy, request.time.timestamp(), np.inf, candidates)
+
+
+def test_what_a_budget_must_afford_is_the_bid_times_the_chance_of_the_event_bid_for(release, stream):
+    row = np.flatnonzero(release.snapshot.billable == Billable.CLICK)[:1].repeat(2)
+    bid = int(release.snapshot.bid_micros[row[0]])
+    columns = dict.fromkeys(("p_conversion_given_click", "p_save", "p_hide", "similarity"), np.full(2, 0.1))
+    columns |= {
+        "multiplier": np.full(2, 0.5),
+        "p_click": np.full(2, 0.1),
+        "p_click_conversion": np.full(2, 0.01),
+    }
+    by_click, by_conversion = bid * 0.5 * 0.1, bid * 0.5 * 0.01
+    for goal, least in ((Billable.CLICK, by_click), (Billable.CONVERSION, by_conversion)):
+        snapshot = replace(release.snapshot, goal=np.full(len(release.snapshot), goal, np.int8))
+        aimed = replace(release, snapshot=snapshot, retriever=Retriever.of(snapshot))
+        columns["available_micros"] = np.array([least - 1, least + 1])
+        passage = passage_of(aimed, stream[0], Candidates(row, dict(columns)))
+        run_stage(Bid(), passage)
+        assert passage.reports[0].left == {Reason.BUDGET: 1}
+        assert len(passage.slate.ad_id) == 1
+
+
+def test_the_first_stage_ranks_by_the_event_bid_for(release, stream):
+    """At equal bids, who bids for a rarer event is worth less."""
+    snapshot = release.snapshot
+    goal = np.where(np.arange(len(snapshot)) % 2, Billable.CONVERSION, Billable.CLICK).astype(np.int8)
+    equal = replace(
+        snapshot,
+        billable=np.full(len(snapshot), Billable.CLICK, np.int8),
+        goal=goal,
+        bid_micros=np.full(len(snapshot), 100_000),
+    )
+    aimed = replace(release, snapshot=equal, retriever=Retriever.of(equal))
+    engine = Engine(aimed, OpenBudgets(), FrequencyCounter(), PATIENT)
+    passage = passage_of(aimed, stream[0], Candidates())
+    for stage in engine.stages[:2]:
+        run_stage(stage, passage)
+    came = goal[passage.candidates.row]
+    half = int((came == Billable.CLICK).sum())
+    assert 10 < half < len(came)
+    run_stage(Prerank(half), passage)
+    assert (goal[passage.candidates.row] == Billable.CLICK).mean() > 0.9
+
+
+def test_every_code_of_a_hold_has_a_name_for_mixers():
+    assert {Hold[name.name] for name in HeldAs} == set(Hold) - {Hold.OPEN}

@@ -3,10 +3,15 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from adsrank.request import MAX_ORGANIC, AdRequest
+from adsrank.request import MAX_ADS, MAX_ORGANIC, MAX_POSITION, AdRequest, HeldAs
 from auction.billable import Grade
+from auction.grid import KEPT_LIMIT
+from auction.hold import Hold
+from auction.policy import Exposure, FeedRules
 
 
 def request(**changes):
@@ -86,3 +91,86 @@ def test_a_time_off_the_calendar_is_refused_by_name(time):
     with pytest.raises(ValidationError, match="from 1970 to 2099") as error:
         request(time=time)
     assert where(error) == [("time",)]
+
+
+def test_held_positions_are_codes_in_the_order_of_the_page():
+    held = [
+        {"position": 4, "hold": "module"},
+        {"position": 1, "hold": "no_ad"},
+        {"position": 2, "hold": "for_ad"},
+    ]
+    found = request(organic=[{"id": str(n)} for n in range(5)], held=held)
+    assert found.hold(3).tolist() == [Hold.NO_AD, Hold.FOR_AD, Hold.OPEN, Hold.MODULE]
+    assert found.modules == {4}
+    assert request().hold(3) is None
+    assert AdRequest.model_validate_json(found.model_dump_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("held", "place"),
+    [
+        ([{"position": 0, "hold": "no_ad"}], ("held", 0, "position")),
+        ([{"position": 257, "hold": "no_ad"}], ("held", 0, "position")),
+        ([{"position": 2.0, "hold": "no_ad"}], ("held", 0, "position")),
+        ([{"position": True, "hold": "no_ad"}], ("held", 0, "position")),
+        ([{"position": 1, "hold": "open"}], ("held", 0, "hold")),
+        ([{"position": 1, "hold": 3}], ("held", 0, "hold")),
+        ([{"position": 1}], ("held", 0, "hold")),
+        ([{"position": n, "hold": "no_ad"} for n in (1, 2, 1)], ("held", 2, "position")),
+        ([{"position": 34, "hold": "no_ad"}], ("held", 0, "position")),
+        ([{"position": n, "hold": "for_ad"} for n in range(1, 34)], ("held", 32, "hold")),
+        (None, ("held",)),
+    ],
+    ids=str,
+)
+def test_a_hold_that_cannot_be_is_refused_with_its_place(held, place):
+    with pytest.raises(ValidationError) as error:
+        request(held=held)
+    assert where(error) == [place]
+
+
+def test_a_position_is_reachable_by_organic_items_modules_and_as_many_ads_as_any_policy_allows():
+    module = {"position": 1, "hold": "module"}
+    assert len(request(held=[module, {"position": 34, "hold": "no_ad"}]).held) == 2
+    with pytest.raises(ValidationError, match="up to 34"):
+        request(held=[module, {"position": 35, "hold": "no_ad"}])
+
+
+def test_the_limits_are_those_of_the_auction():
+    assert MAX_ADS == KEPT_LIMIT == FeedRules(max_ads=MAX_ADS).max_ads
+    with pytest.raises(ValidationError):
+        FeedRules(max_ads=MAX_ADS + 1)
+    assert len(Exposure(examination=[1.0] * MAX_POSITION).examination) == MAX_POSITION
+    with pytest.raises(ValidationError):
+        Exposure(examination=[1.0] * (MAX_POSITION + 1))
+
+
+@settings(deadline=None)
+@given(
+    organics=st.integers(0, 12),
+    max_ads=st.integers(0, 8),
+    held=st.dictionaries(st.integers(1, 44), st.sampled_from(list(HeldAs)), max_size=20),
+)
+def test_exactly_what_the_page_can_reach_is_held(organics, max_ads, held):
+    asked = request(organic=[{"id": str(n)} for n in range(organics)])
+    entries = [{"position": position, "hold": name} for position, name in held.items()]
+    modules = sum(name is HeldAs.MODULE for name in held.values())
+    if any(position > organics + modules + MAX_ADS for position in held):
+        return  # refused at the door
+    hold = request(organic=asked.model_dump()["organic"], held=entries).hold(max_ads)
+    # By its meaning: a position is reached if the positions before it can all be filled.
+    reached, fill, position = {}, organics + max_ads, 1
+    while True:
+        if held.get(position) is HeldAs.MODULE:
+            fill += 1
+        if position > fill:
+            break
+        reached[position] = held.get(position)
+        position += 1
+    wanted = [0 if name is None else Hold[name.name] for name in reached.values()]
+    while wanted and wanted[-1] == 0:
+        wanted.pop()
+    assert (hold is None) == (not wanted)
+    if hold is not None:
+        assert hold.tolist() == wanted
+        assert len(hold) <= organics + int((hold == Hold.MODULE).sum()) + max_ads

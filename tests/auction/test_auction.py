@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from auction.auction import hold_auction, hold_auctions
-from auction.batch import SlateBatch
+from auction.batch import SlateBatch, column_of
 from auction.bid import VALUE_LIMIT, lowest_bid, worth
 from auction.errors import InputError
 from auction.outcome import Outcome, Setter
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing, Reserve
 from auction.reason import Reason
-from auction.slate import Slate
+from auction.slate import AD_COLUMNS, Slate
 from tests.auction.golden_case import read_slate
+from tests.auction.oracle import Oracle
 from tests.auction.small_markets import draw_policy, draw_slate
 
 POLICY = AuctionPolicy(
@@ -66,7 +67,7 @@ def test_a_lone_ad_pays_the_reserve_where_organic_items_are_worth_nothing() -> N
         ("multiplier", np.array([0.0, 0.5, 1.0]), "multiplier[0]"),
         ("multiplier", np.array([1.0, np.nan, 1.0]), "multiplier[1]"),
         ("ad_id", np.array([4, 9, 4]), "ad_id[2]"),
-        ("billable", np.array([0, 3, 1], np.int8), "billable[1]"),
+        ("billable", np.array([0, 4, 1], np.int8), "billable[1]"),
         ("tolerance", np.array([0, 0, -1], np.int8), "tolerance[2]"),
         ("organic_utility", np.array([1.0, np.nan, 0.0, 0.0]), "organic_utility[1]"),
         ("organic_utility", np.array([1.0, 0.0, np.inf, 0.0]), "organic_utility[2]"),
@@ -172,11 +173,7 @@ def test_the_order_of_the_input_changes_nothing() -> None:
     for _ in range(150):
         slate, policy = draw_slate(rng, alike=bool(rng.integers(0, 2))), draw_policy(rng)
         order = rng.permutation(len(slate.ad_id))
-        columns = {
-            name: getattr(slate, name)[order]
-            for name in Slate.__slots__
-            if name not in ("seed", "positions_since_ad", "organic_utility", "organic_grade")
-        }
+        columns = {name: column_of(slate, name)[order] for name in AD_COLUMNS}
         a, b = hold_auction(slate, policy), hold_auction(replace(slate, **columns), policy)
         for name in ("position", "exposure", "price_micros", "setter", "setter_ad_id", "reason"):
             np.testing.assert_array_equal(getattr(a, name)[order], getattr(b, name), err_msg=name)
@@ -217,7 +214,7 @@ def test_price_never_passes_the_effective_bid_under_any_rule() -> None:
         for _ in range(80):
             slate, policy = draw_slate(rng), draw_policy(rng, pricing)
             outcome = hold_auction(slate, policy)
-            assert np.all(outcome.price_micros <= np.floor(slate.bid_micros * slate.multiplier))
+            assert np.all(outcome.price_micros <= Oracle(slate, policy).bid)
             assert np.all(outcome.price_micros[outcome.position == 0] == 0)
             if pricing is Pricing.FIRST_PRICE:
                 shown = outcome.position > 0

@@ -52,3 +52,20 @@ def test_a_second_process_reads_the_kernels_from_disk() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=root, check=True
     )
     assert run.stdout.split() == ["1", "0"]
+
+
+def test_linear_algebra_is_loaded_by_the_kernels_that_call_it_and_by_no_other() -> None:
+    program = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from numba import njit\n"
+        "from auction.tie import tie_hash\n"
+        "tie_hash(np.uint64(1), np.int64(1))\n"
+        "print('scipy.linalg' in sys.modules)\n"
+        "print(njit(lambda a, b: np.dot(a, b))(np.eye(2), np.eye(2)).sum())"
+    )
+    root = Path(auction.__file__).parents[1]
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=root, check=True
+    )
+    assert run.stdout.split() == ["False", "2.0"]

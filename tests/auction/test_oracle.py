@@ -1,17 +1,21 @@
 """The engine against full enumeration: layout, every price, the curve behind them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from auction.auction import hold_auction
+from auction.auction import _hold, hold_auction
+from auction.batch import OutcomeBatch, SlateBatch
+from auction.hold import Hold
 from auction.outcome import Outcome, Setter
-from auction.policy import Pricing
+from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing
 from auction.reason import Reason
+from auction.simulation.sample import sample_slates
 from auction.slate import Slate
 from tests.auction.oracle import Oracle
-from tests.auction.small_markets import draw_policy, draw_slate
+from tests.auction.small_markets import crowded, draw_policy, draw_slate, with_holds, with_more_rules
 
 
 def assert_layout_is_best(slate: Slate, oracle: Oracle, outcome: Outcome) -> None:
@@ -29,6 +33,12 @@ def assert_layout_is_best(slate: Slate, oracle: Oracle, outcome: Outcome) -> Non
 def assert_second_prices(oracle: Oracle, outcome: Outcome) -> None:
     for ad in np.flatnonzero(outcome.position):
         price, bid, reserve = int(outcome.price_micros[ad]), oracle.bid[ad], oracle.reserve[ad]
+        soft = oracle.soft_floor(ad)
+        if bid < soft:
+            assert price == bid
+            assert outcome.setter[ad] == Setter.OWN_BID
+            continue
+        reserve = max(reserve, soft)
         kept = oracle.exposure_at(ad, bid)
         if oracle.policy.rules.one_per_advertiser:
             assert kept == round(outcome.exposure[ad] * 1e5)
@@ -46,18 +56,22 @@ def assert_second_prices(oracle: Oracle, outcome: Outcome) -> None:
 def assert_vcg_prices(oracle: Oracle, outcome: Outcome) -> None:
     for ad in np.flatnonzero(outcome.position):
         price, bid, reserve = int(outcome.price_micros[ad]), oracle.bid[ad], oracle.reserve[ad]
-        assert reserve <= price <= bid
+        soft = oracle.soft_floor(ad)
+        assert max(reserve, min(soft, bid)) <= price <= bid
+        if bid < soft:
+            assert price == bid
+            continue
         out = oracle.siblings(ad)
         kept = oracle.best(out)
         x = kept.exposure_of(ad)
         if x == 0:
-            assert price == reserve
+            assert price == max(reserve, soft)
             continue
         low = oracle.best(out, {ad: reserve})
         others = oracle.value(kept, {}) - x * oracle.worth(ad)
-        target = oracle.value(low, {ad: reserve}) - others
+        target = oracle.value(low, {ad: reserve}) + oracle.bonus(low) - oracle.bonus(kept) - others
         assert x * oracle.worth(ad, price) >= target
-        if price > reserve:
+        if price > max(reserve, soft):
             assert x * oracle.worth(ad, price - 1) < target
 
 
@@ -90,17 +104,31 @@ def assert_reasons(slate: Slate, oracle: Oracle, outcome: Outcome) -> None:
             assert not alone[i]
         if reason in (Reason.OUTBID, Reason.SPACING) and shown:
             assert alone[i]
+            if Hold.FOR_AD in oracle.hold:
+                continue
             placed = np.flatnonzero(outcome.position)
             assert all(oracle.worth(i) <= oracle.worth(int(j)) for j in placed)
+        if reason is Reason.SAME_CATEGORY:
+            assert oracle.category[i] in {oracle.category[j] for j in np.flatnonzero(outcome.position)}
         if reason is Reason.ADJACENCY:
             assert oracle.policy.rules.adjacency
 
 
-def check(seed: int, pricing: Pricing, **drawn: Any) -> None:
+def check(seed: int, pricing: Pricing, crowd: bool = False, **drawn: Any) -> None:
     rng = np.random.default_rng(seed)
     slate, policy = draw_slate(rng, **drawn), draw_policy(rng, pricing)
+    if seed % 2:
+        slate, policy = with_holds(rng, slate), with_more_rules(rng, policy)
+    if crowd:
+        slate, policy = crowded(rng, slate, policy)
     outcome = hold_auction(slate, policy)
+    if crowd or seed % 4 == 1:
+        # The same answer where every clash becomes part of the layout's state at once.
+        stated = _hold(SlateBatch.of([slate]), policy, branches=0)[0]
+        for name in Outcome.__slots__:
+            np.testing.assert_array_equal(getattr(stated, name), getattr(outcome, name), err_msg=name)
     oracle = Oracle(slate, policy)
+    assert outcome.exact
     assert_layout_is_best(slate, oracle, outcome)
     if pricing is Pricing.SECOND_PRICE:
         assert_second_prices(oracle, outcome)
@@ -108,6 +136,26 @@ def check(seed: int, pricing: Pricing, **drawn: Any) -> None:
         assert_vcg_prices(oracle, outcome)
     assert_setters(slate, oracle, outcome)
     assert_reasons(slate, oracle, outcome)
+
+
+@pytest.mark.parametrize("per_advertiser", [True, False])
+def test_categories_as_branches_and_as_states_give_one_answer(per_advertiser: bool) -> None:
+    # What a price's trial makes critical voids the table, and to lay it out anew may do so again.
+    batch = sample_slates(np.random.default_rng(5), 160, (0, 30), (0, 20))
+    batch = replace(batch, organic_utility=batch.organic_utility * 30_000)
+    rules = FeedRules(
+        first_position=1,
+        min_gap=2,
+        max_ads=5,
+        max_share=0.5,
+        one_per_category=True,
+        one_per_advertiser=per_advertiser,
+    )
+    curve = [round(0.96**s, 5) for s in range(40)]
+    policy = AuctionPolicy(rules=rules, exposure=Exposure(examination=curve, gap_effect=[0.6, 0.7, 0.9]))
+    branched, stated = _hold(batch, policy), _hold(batch, policy, branches=0)
+    for name in OutcomeBatch.__slots__:
+        np.testing.assert_array_equal(getattr(stated, name), getattr(branched, name), err_msg=name)
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -126,6 +174,21 @@ def test_small_auctions_equal_full_enumeration_at_vcg_prices(block: int) -> None
 def test_auctions_full_of_ties_equal_full_enumeration(block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):
         check(200_000 + seed, Pricing.SECOND_PRICE, alike=True)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_auctions_where_many_ads_clash_equal_full_enumeration(block: int) -> None:
+    for seed in range(block * 50, block * 50 + 50):
+        pricing = Pricing.VCG if seed % 2 else Pricing.SECOND_PRICE
+        check(300_000 + seed, pricing, crowd=True, alike=seed % 5 == 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_thousands_of_auctions_where_many_ads_clash_equal_full_enumeration(block: int) -> None:
+    for seed in range(block * 150, block * 150 + 150):
+        pricing = Pricing.VCG if seed % 2 else Pricing.SECOND_PRICE
+        check(2_000_000 + seed, pricing, crowd=True, ads=7, alike=seed % 5 == 0)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 from auction.auction import _hold, hold_auction
 from auction.batch import OutcomeBatch, SlateBatch
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing, Quality, Reserve
+from auction.simulation.sample import sample_slates
 from tests.auction.oracle import tie_hash
 from tests.auction.small_markets import draw_slate
 
@@ -35,6 +36,23 @@ def test_the_short_cut_equals_the_general_layout(pricing: Pricing, alike: bool) 
             np.testing.assert_array_equal(getattr(short, name), getattr(general, name), err_msg=name)
 
 
+def test_a_soft_floor_binds_the_same_ad_alone_and_in_a_batch() -> None:
+    rng = np.random.default_rng(13)
+    policy = draw_terms(rng, Pricing.SECOND_PRICE).model_copy(
+        update={
+            "rules": FeedRules(first_position=1, min_gap=1, max_ads=3, max_share=1.0, ad_last=True),
+            "reserve": Reserve(),
+            "soft_floor": Reserve(click_micros=400_000, impression_micros=20_000),
+        }
+    )
+    batch = sample_slates(rng, 30, (2, 12), 0)
+    whole = _hold(batch, policy)
+    for n in range(len(batch)):
+        np.testing.assert_array_equal(
+            whole[n].price_micros, hold_auction(batch.slate(n), policy).price_micros
+        )
+
+
 def test_a_single_slot_charges_the_second_highest_bid() -> None:
     rng = np.random.default_rng(12)
     policy = AuctionPolicy(
@@ -55,6 +73,8 @@ def test_a_single_slot_charges_the_second_highest_bid() -> None:
                     "advertiser_id": np.arange(n),
                     "multiplier": ones,
                     "relevance": ones,
+                    "goal": None,
+                    "reserve_micros": None,
                     "bid_micros": rng.permutation(100)[:n] * 1_000,
                 }
             )

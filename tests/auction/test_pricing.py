@@ -8,17 +8,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auction.auction import hold_auction
+from auction.audit import BestResponse, best_responses
+from auction.batch import SlateBatch, column_of
 from auction.outcome import Setter
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing
 from auction.reason import Reason
-from auction.regret import measure_regret
-from auction.slate import Slate
+from auction.slate import AD_COLUMNS, Slate
 from tests.auction.golden_case import read_slate
 from tests.auction.oracle import Oracle
-from tests.auction.small_markets import draw_policy, draw_slate
+from tests.auction.small_markets import draw_policy, draw_slate, with_more_rules
 from tests.auction.test_oracle import check
 
-GRID = [0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.05, 1.3, 2.0, 5.0]
+
+def response_to(slate: Slate, policy: AuctionPolicy) -> BestResponse:
+    """Best single misreport of every shown ad and the nearest losers."""
+    return best_responses(SlateBatch.of([slate]), policy, [policy.pricing])[policy.pricing]
 
 
 @given(seed=st.integers(0, 2**32), alike=st.booleans(), vcg=st.booleans())
@@ -35,9 +39,9 @@ def test_the_value_of_the_best_feed_is_convex_in_a_bid_with_the_exposure_as_slop
             continue
         ad = int(rng.integers(0, len(slate.ad_id)))
         bids = np.arange(1, 60) * 25_000
-        billed_by_look = replace(
-            slate, billable=np.zeros(len(slate.ad_id), np.int8), multiplier=np.ones(len(slate.ad_id))
-        )
+        ads = len(slate.ad_id)
+        looks = {"billable": np.zeros(ads, np.int8), "multiplier": np.ones(ads)}
+        billed_by_look = replace(slate, goal=None, reserve_micros=None, **looks)
         values, exposures = [], []
         for bid in bids:
             changed = billed_by_look.bid_micros.copy()
@@ -55,12 +59,13 @@ def test_the_value_of_the_best_feed_is_convex_in_a_bid_with_the_exposure_as_slop
 def test_vcg_leaves_nothing_to_gain_by_any_single_misreport() -> None:
     rng = np.random.default_rng(22)
     for _ in range(60):
-        slate = draw_slate(rng)
+        slate, policy = draw_slate(rng), draw_policy(rng, Pricing.VCG)
         slate = replace(slate, advertiser_id=np.arange(len(slate.ad_id)))
-        measured = measure_regret(slate, draw_policy(rng, Pricing.VCG), GRID)
+        policy = with_more_rules(rng, policy).model_copy(update={"soft_floor": None})
+        found = response_to(slate, policy)
         # A price is rounded up to a whole micro, a worth down to a thousandth.
-        assert np.all(measured.regret_micros <= 1.01)
-        assert np.all(measured.utility_micros >= -1e-9)
+        assert np.all(found.best_micros - found.utility_micros <= found.rounding_micros + 1e-6)
+        assert np.all(found.utility_micros >= -1e-9)
 
 
 def test_the_second_price_of_one_slot_leaves_nothing_to_gain() -> None:
@@ -72,9 +77,8 @@ def test_the_second_price_of_one_slot_leaves_nothing_to_gain() -> None:
         # One look: every place an ad can have is the same one.
         exposure = Exposure(examination=[0.8] * policy.rules.first_position)
         rules = policy.rules.model_copy(update={"max_ads": 1})
-        policy = policy.model_copy(update={"exposure": exposure, "rules": rules})
-        measured = measure_regret(slate, policy, GRID)
-        assert np.all(measured.regret_micros <= 1.01)
+        found = response_to(slate, policy.model_copy(update={"exposure": exposure, "rules": rules}))
+        assert np.all(found.best_micros - found.utility_micros <= found.rounding_micros + 1e-6)
 
 
 def test_the_second_price_of_two_slots_can_be_gamed_and_the_regret_says_so() -> None:
@@ -83,18 +87,18 @@ def test_the_second_price_of_two_slots_can_be_gamed_and_the_regret_says_so() -> 
         rules=FeedRules(first_position=1, min_gap=1, max_ads=2, max_share=1.0, ad_last=True),
         exposure=Exposure(examination=[1.0, 0.9]),
     )
-    measured = measure_regret(read_slate({"ads": ads, "organic": []}), policy, [0.5])
+    found = response_to(read_slate({"ads": ads, "organic": []}), policy)
     # First at 90 gains 10; second at 10 gains .9 * 90 = 81.
-    assert measured.utility_micros[0] == pytest.approx(10.0, abs=1.0)
-    assert measured.regret_micros[0] == pytest.approx(71.0, abs=2.0)
-    assert measured.best_bid_micros[0] == 50
+    assert found.utility_micros[0] == pytest.approx(10.0, abs=1.0)
+    assert found.best_micros[0] == pytest.approx(81.0, abs=2.0)
+    assert found.best_bid_micros[0] < 100
 
 
 def test_without_reserve_vcg_is_the_externality_within_a_micro() -> None:
     rng = np.random.default_rng(24)
     seen = 0
     for _ in range(500):
-        slate, policy = draw_slate(rng), draw_policy(rng, Pricing.VCG)
+        slate, policy = replace(draw_slate(rng), reserve_micros=None), draw_policy(rng, Pricing.VCG)
         zero = policy.reserve.model_copy(
             update={"impression_micros": 0, "click_micros": 0, "conversion_micros": 0}
         )
@@ -144,14 +148,7 @@ def test_an_ad_that_may_not_compete_changes_nothing() -> None:
 
 
 def take(slate: Slate, keep: np.ndarray) -> Slate:
-    return replace(
-        slate,
-        **{
-            name: getattr(slate, name)[keep]
-            for name in Slate.__slots__
-            if name not in ("seed", "positions_since_ad", "organic_utility", "organic_grade")
-        },
-    )
+    return replace(slate, **{name: column_of(slate, name)[keep] for name in AD_COLUMNS})
 
 
 @pytest.mark.parametrize("block", range(3))

@@ -274,3 +274,63 @@ def test_events_to_a_dead_server_raise_and_a_refused_batch_says_so() -> None:
     client = client_of(lambda _: httpx.Response(422, content=PROBLEM))
     with client, pytest.raises(RequestRefused):
         client.events([EVENT])
+
+
+HELD = {
+    **REQUEST,
+    "held": [
+        {"position": 2, "hold": "module"},
+        {"position": 1, "hold": "no_ad"},
+        {"position": 9, "hold": "module"},
+    ],
+}
+MODULE = {"position": 2, "type": "module"}
+
+
+def places(response: FeedResponse) -> list[tuple[int, str]]:
+    return [(entry.position, entry.type) for entry in response.feed]
+
+
+def test_a_module_of_the_mixer_keeps_its_position_in_the_answer() -> None:
+    ad = {**AD, "position": 4}
+    good = answer(organic(1, "a"), MODULE, organic(3, "b"), ad, organic(5, "c"))
+    with client_of(lambda _: httpx.Response(200, content=good)) as client:
+        response = client.feed(HELD)
+    assert response.degraded is None
+    assert [each.position for each in response.ads] == [4]
+    assert places(response)[1] == (2, "module")
+
+
+@pytest.mark.parametrize("request_form", [HELD, AdRequest.model_validate(HELD)], ids=["mapping", "typed"])
+def test_a_module_keeps_its_position_when_the_server_does_not_answer(request_form: object) -> None:
+    def away(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody there")
+
+    with client_of(away) as client:
+        response = client.feed(request_form)  # type: ignore[arg-type]
+    assert response.degraded == "client:unreachable"
+    assert places(response) == [(1, "organic"), (2, "module"), (3, "organic"), (4, "organic")]
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        [organic(1, "a"), AD, organic(3, "b"), organic(4, "c")],
+        [organic(1, "a"), organic(2, "b"), organic(3, "c")],
+        [organic(1, "a"), MODULE, {**MODULE, "position": 3}, organic(4, "b"), organic(5, "c")],
+    ],
+    ids=["an ad in its place", "an organic item in its place", "one that nobody held"],
+)
+def test_an_answer_that_misplaces_a_module_is_not_shown(feed: list[object]) -> None:
+    with client_of(lambda _: httpx.Response(200, content=answer(*feed))) as client:
+        response = client.feed(HELD)
+    assert response.degraded == "client:wrong_answer"
+    assert places(response)[1] == (2, "module")
+
+
+@pytest.mark.parametrize(
+    "held", ["module", {"position": 1}, [None, 3, {"hold": "module"}, {"position": "1", "hold": "module"}], 7]
+)
+def test_holds_that_are_none_do_not_cost_the_feed(held: object) -> None:
+    with client_of(lambda _: httpx.Response(422, content=b"{}")) as client:
+        assert_organic(client.feed({**REQUEST, "held": held}), "status_422")

@@ -47,7 +47,12 @@ REFUSED: list[tuple[Row, str, str]] = [
     (ad_group(bid_micros=-250_000), "bid_micros", "greater than 0"),
     (ad_group(bid_micros=float("nan")), "bid_micros", "integer"),
     (ad_group(billable_event="IMPRESSION", bid_micros=2_000_500), "bid_micros", "multiple of 1,000"),
-    (ad_group(billable_event="VIEW"), "billable_event", "IMPRESSION, CLICK, CONVERSION"),
+    (ad_group(billable_event="VIEW"), "billable_event", "not yet supported; give one of IMPRESSION, CLICK"),
+    (ad_group(bid_event="VIEW"), "bid_event", "not yet supported; give one of IMPRESSION, CLICK"),
+    (ad_group(bid_event="view"), "bid_event", "IMPRESSION, CLICK, CONVERSION"),
+    (ad_group(bid_event=2), "bid_event", "IMPRESSION, CLICK, CONVERSION"),
+    (ad_group(bid_event="IMPRESSION"), "bid_event", "before the billable CLICK"),
+    (ad_group(billable_event="CONVERSION", bid_event="CLICK"), "bid_event", "give CONVERSION"),
     (ad_group(billable_event=1), "billable_event", "IMPRESSION, CLICK, CONVERSION"),
     (ad_group(bid_strategy="TARGET_ROAS"), "bid_strategy", "not yet supported"),
     (ad_group(targeting={"countrys": ["US"]}), "targeting.countrys", "did you mean 'countries'"),
@@ -105,6 +110,35 @@ def test_a_cpm_bid_is_divided_by_a_thousand_and_others_are_not() -> None:
     assert cpm.billable_event is Billable.IMPRESSION
     assert cpm.bid_per_event_micros == 2_000
     assert cpc.bid_per_event_micros == 250_000
+
+
+@pytest.mark.parametrize(
+    ("billed", "bid_for", "goal", "per_event"),
+    [
+        ("CLICK", None, Billable.CLICK, 2_000_000),
+        ("CLICK", "CLICK", Billable.CLICK, 2_000_000),
+        ("CLICK", "CONVERSION", Billable.CONVERSION, 2_000_000),
+        ("IMPRESSION", None, Billable.IMPRESSION, 2_000),
+        ("IMPRESSION", "IMPRESSION", Billable.IMPRESSION, 2_000),
+        ("IMPRESSION", "CLICK", Billable.CLICK, 2_000_000),
+        ("IMPRESSION", "CONVERSION", Billable.CONVERSION, 2_000_000),
+        ("CONVERSION", "CONVERSION", Billable.CONVERSION, 2_000_000),
+    ],
+)
+def test_a_bid_may_be_for_an_event_behind_the_one_that_is_billed(
+    billed: str, bid_for: str | None, goal: Billable, per_event: int
+) -> None:
+    group = entity(ad_group(billable_event=billed, bid_event=bid_for, bid_micros=2_000_000))
+    assert isinstance(group, AdGroup)
+    assert (group.billable_event, group.goal) == (Billable[billed], goal)
+    assert group.bid_per_event_micros == per_event
+    assert AdGroup.model_validate(group.model_dump(mode="json")) == group
+
+
+def test_only_a_bid_for_impressions_must_divide_by_a_thousand() -> None:
+    row = ad_group(billable_event="IMPRESSION", bid_micros=2_000_500)
+    assert [problem.field for problem in problems(row)] == ["bid_micros"]
+    assert isinstance(entity(row | {"bid_event": "CLICK"}), AdGroup)
 
 
 def test_a_time_without_a_zone_is_utc_and_one_with_a_zone_becomes_utc() -> None:

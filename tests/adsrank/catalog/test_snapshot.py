@@ -31,7 +31,7 @@ def wide() -> Snapshot:
             campaign(12, status="ARCHIVED"),
             ad_group(100, start_time="2026-02-01", end_time="2026-07-01", targeting={"countries": ["DE"]}),
             ad_group(101, 10, billable_event="IMPRESSION", bid_micros=3_000_000, status="PAUSED"),
-            ad_group(102, 11),
+            ad_group(102, 11, bid_event="CONVERSION"),
             ad_group(103, 12),
             ad_group(104, 10, status="ARCHIVED"),
             ad(1000, created_at="2026-01-05", max_adjacent_risk="LOW"),
@@ -55,6 +55,12 @@ def test_columns_say_what_the_entities_said(wide: Snapshot) -> None:
     assert wide.campaign_id.tolist() == [10, 10, 11, 10]
     assert wide.ad_group_id.tolist() == [100, 101, 102, 100]
     assert wide.billable.tolist() == [Billable.CLICK, Billable.IMPRESSION, Billable.CLICK, Billable.CLICK]
+    assert wide.goal.tolist() == [
+        Billable.CLICK,
+        Billable.IMPRESSION,
+        Billable.CONVERSION,
+        Billable.CLICK,
+    ]
     assert wide.bid_micros.tolist() == [250_000, 3_000, 250_000, 250_000]
     assert wide.tolerance.tolist() == [Grade.LOW, Grade.MEDIUM, Grade.MEDIUM, Grade.MEDIUM]
     assert wide.interest.tolist() == [7, 8, 7, 7]

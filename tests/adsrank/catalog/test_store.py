@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from adsrank.catalog.catalog import Catalog
 from adsrank.catalog.entities import Ad, Campaign, Status
@@ -29,6 +30,30 @@ def test_what_was_applied_is_loaded_again(store: Store, small: Catalog) -> None:
     )
     assert loaded.ads[0] == small.ads[0]
     assert loaded.ads[1].created_at == NOW
+
+
+def test_the_event_that_a_bid_is_for_is_stored(store: Store, small: Catalog) -> None:
+    store.apply(small, NOW)
+    for event in ("CONVERSION", None):
+        group = entity(ad_group(bid_event=event))
+        store.apply([group])
+        assert store.load().ad_groups == (group,)
+
+
+def test_a_database_of_an_earlier_version_gets_the_columns_it_lacks(
+    open_store: Callable[[], Store], small: Catalog
+) -> None:
+    first = open_store()
+    first.apply(small, NOW)
+    with first._engine.connect().execution_options(writes=True) as connection, connection.begin():
+        connection.execute(text(f"ALTER TABLE {first._name('ad_group')} DROP COLUMN bid_event"))
+    with pytest.raises(StoreError):
+        first.load()
+    second = open_store()
+    assert second.load().ad_groups == small.ad_groups
+    group = entity(ad_group(bid_event="CONVERSION"))
+    second.apply([group])
+    assert open_store().load().ad_groups == (group,)
 
 
 def test_an_update_changes_what_it_names_and_counts_a_version(store: Store, small: Catalog) -> None:

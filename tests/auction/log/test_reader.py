@@ -226,7 +226,8 @@ def test_columns_of_one_value_are_filled_in_from_statistics(
     folder = write_log(records, name="constant")
     (part,) = part_files(Path(folder))
     file = pq.ParquetFile(part)
-    assert _constants(file, 0) == {"multiplier": 1.0}
+    columns = {"multiplier": 1.0, "reserve_micros": 0}
+    assert _constants(file, 0) == columns
     (batch,) = DecisionLog(folder).decisions()
     assert np.array_equal(batch.slates.multiplier, np.ones(len(batch.slates.ad_id)))
 

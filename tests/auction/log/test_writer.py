@@ -94,7 +94,7 @@ def odd_records(draw: st.DrawFn, policy_hash: str) -> DecisionRecord:
         ad_id=whole(n),
         advertiser_id=whole(n),
         campaign_id=whole(n),
-        billable=codes(n, 2),
+        billable=codes(n, 3),
         bid_micros=whole(n),
         multiplier=reals(n),
         p_click=reals(n),
@@ -107,6 +107,11 @@ def odd_records(draw: st.DrawFn, policy_hash: str) -> DecisionRecord:
         organic_utility=reals(k),
         organic_grade=codes(k, 2),
         positions_since_ad=draw(st.integers(-1, 2**31)),
+        goal=codes(n, 3),
+        p_view=reals(n),
+        category_id=whole(n),
+        reserve_micros=whole(n),
+        hold=codes(draw(st.integers(0, 5)), 3),
     )
     outcome = Outcome(
         position=position,
@@ -114,10 +119,11 @@ def odd_records(draw: st.DrawFn, policy_hash: str) -> DecisionRecord:
         price_micros=np.where(shown, whole(n), 0),
         setter=np.where(shown, codes(n, 4), 0).astype(np.int8),
         setter_ad_id=np.where(shown, whole(n), 0),
-        reason=codes(n, 21),
+        reason=codes(n, 23),
         value_micros=draw(FLOATS),
         organic_value_micros=draw(FLOATS),
         organic_only_value_micros=draw(FLOATS),
+        exact=draw(st.booleans()),
     )
     texts = st.text(st.characters(codec="utf-8"), max_size=8)
     return DecisionRecord(

@@ -172,8 +172,8 @@ def test_expected_metrics_agree_with_the_outcomes_own_values(
         revenue = np.zeros(len(batch))
         for n in range(len(batch)):
             slate, outcome = batch.slates.slate(n), batch.outcome(n)
-            event = np.where(slate.billable == 1, slate.p_click, slate.p_click_conversion)
-            event = np.where(slate.billable == 0, 1.0, event)
+            chances = [np.ones(len(slate.ad_id)), slate.p_click, slate.p_click_conversion, slate.p_view]
+            event = np.choose(slate.billable, chances)
             revenue[n] = (outcome.exposure * event * outcome.price_micros).sum()
         assert np.allclose(found[:, column("revenue_micros")], revenue, rtol=1e-4, atol=1)
 

@@ -32,7 +32,9 @@ def by_hand(records: list, policy: AuctionPolicy, factor: float) -> dict[str, fl
         outcome = hold_auction(replace(slate, bid_micros=bid), policy)
         for ad in np.flatnonzero(own & (outcome.position > 0)):
             look = outcome.exposure[ad]
-            event = (1.0, slate.p_click[ad], slate.p_click_conversion[ad])[slate.billable[ad]]
+            event = (1.0, slate.p_click[ad], slate.p_click_conversion[ad], slate.p_view[ad])[
+                slate.billable[ad]
+            ]
             totals["placements"] += 1
             totals["impressions"] += look
             totals["clicks"] += look * slate.p_click[ad]

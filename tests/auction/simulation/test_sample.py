@@ -30,11 +30,8 @@ def test_every_slate_is_one_the_auction_takes() -> None:
 
 def test_bids_are_worth_the_same_whatever_is_paid_for() -> None:
     batch = sample_slates(np.random.default_rng(0), 500, 40, 0)
-    event = np.select(
-        [batch.billable == Billable.CLICK, batch.billable == Billable.CONVERSION],
-        [batch.p_click, batch.p_click_conversion],
-        1.0,
-    )
+    chances = [np.ones(len(batch.ad_id)), batch.p_click, batch.p_click_conversion, batch.p_view]
+    event = np.choose(batch.billable, chances)
     worth = batch.bid_micros * event
     means = [worth[batch.billable == one].mean() for one in Billable]
     assert max(means) < 1.2 * min(means)

@@ -210,6 +210,9 @@ def assert_problem(answer: Any, status: int, code: str, path: str | None = None)
         ({"intents": [{"embedding": [0.0] * 5000}]}, "intents[0].embedding"),
         ({"intents": [{"embedding": [1.0] * 31}]}, "intents[0].embedding"),
         ({"embedding_space": "of-yesterday"}, "embedding_space"),
+        ({"held": [{"position": n, "hold": "module"} for n in (1, 2, 1)]}, "held[2].position"),
+        ({"held": [{"position": 256, "hold": "no_ad"}]}, "held[0].position"),
+        ({"held": [{"position": 3, "hold": "ad"}]}, "held[0].hold"),
     ],
     ids=lambda value: str(value)[:40],
 )

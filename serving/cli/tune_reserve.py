@@ -1,0 +1,190 @@
+"""`adsrank tune reserve`: what each reserve would have earned, and the law of the bids beside it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serving.cli.console import Json, bar, emit_json, out, table, units
+
+if TYPE_CHECKING:
+    from auction.reserve import Change, ReserveEstimate, ReserveSearch, SegmentReserves
+
+EXAMPLE = "Example: adsrank tune reserve demo-out/serve/log --event click --out policy.yaml"
+
+
+class Event(StrEnum):
+    IMPRESSION = "impression"
+    CLICK = "click"
+    CONVERSION = "conversion"
+    VIEW = "view"
+
+
+class Objective(StrEnum):
+    REVENUE = "revenue"
+    NET = "net"
+
+
+class By(StrEnum):
+    ADVERTISER = "advertiser"
+    CAMPAIGN = "campaign"
+    CATEGORY = "category"
+
+
+def run(
+    log: Annotated[Path, typer.Argument(help="Folder of a decision log.")],
+    event: Annotated[Event, typer.Option(help="The billable event whose reserve is sought.")] = Event.CLICK,
+    objective: Annotated[
+        Objective, typer.Option(help="revenue, or net of the organic value that ads displace.")
+    ] = Objective.REVENUE,
+    reserve: Annotated[
+        list[int] | None, typer.Option(help="A reserve to try, in micros per event; repeat for several.")
+    ] = None,
+    by: Annotated[By | None, typer.Option(help="Also a reserve per segment, shrunk to the pool.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Write the policy with the best reserve, YAML.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw revenue and fill by reserve, PNG.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Hold the log's auctions again under each reserve; estimate one from the bids, too."""
+    from auction.billable import Billable
+    from auction.reserve import estimate_reserve, estimate_segment_reserves, logged_bids, search_reserve
+
+    billable = Billable[event.name]
+    with bar("reserve") as progress:
+        done = 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress(done, None, "decisions")
+
+        bids = logged_bids(log, billable, progress=count)
+        law = estimate_reserve(bids.bid_micros, cluster=bids.advertiser, seed=seed)
+        segments = None
+        if by is not None:
+            # What draws its bids together: a campaign within an advertiser, an advertiser elsewhere.
+            drawn = {By.ADVERTISER: bids.campaign, By.CATEGORY: bids.advertiser, By.CAMPAIGN: None}[by]
+            segments = estimate_segment_reserves(
+                bids.bid_micros, bids.segment(by.value), cluster=drawn, seed=seed
+            )
+        found = search_reserve(
+            log, billable, reserves=reserve or None, objective=objective.value, seed=seed, progress=count
+        )
+    if out_file is not None:
+        _write(out_file, found.policy_yaml())
+    if plot is not None:
+        _draw(plot, found, law)
+    if as_json:
+        data: dict[str, Any] = {"law": law.to_json(), "replay": found.to_json()}
+        if segments is not None:
+            data["segments"] = segments.to_json()
+        emit_json(data)
+        return
+    _show(found, law, segments)
+    for path in (out_file, plot):
+        if path is not None:
+            out.print(f"wrote {path}", markup=False)
+
+
+def _show(found: "ReserveSearch", law: "ReserveEstimate", segments: "SegmentReserves | None") -> None:
+    def change(one: "Change") -> str:
+        return units(one.difference) + _range(one.low, one.high)
+
+    table(
+        f"{found.event} reserve over {found.decisions:,} decisions\nlogged: revenue "
+        f"{units(found.logged_revenue_micros)}, fill {found.logged_fill:.1%}, organic value lost "
+        f"{units(found.logged_organic_displaced_micros)}",
+        ["reserve", "revenue", "change [95 %]", "fill", "lost", "net"],
+        [
+            [
+                units(row.reserve_micros) + (" best" if row is found.best else ""),
+                units(row.revenue.total),
+                change(row.revenue),
+                f"{row.fill:.1%}",
+                units(row.organic_displaced.total),
+                units(row.net.total),
+            ]
+            for row in found.rows
+        ],
+    )
+    held = found.held_out_gain
+    if held is not None:
+        out.print(f"held-out gain in {found.objective}: {change(held)}", markup=False)
+    if law.low_micros is None or law.high_micros is None:
+        spread = "no interval: too few advertisers"
+    else:
+        spread = f"{units(law.low_micros)} to {units(law.high_micros)} by advertiser"
+    out.print(
+        f"from the law of {law.n:,} bids (Myerson): {units(law.reserve_micros)} ({spread}), "
+        f"met by {law.sale_rate:.1%} of them",
+        markup=False,
+    )
+    if segments is not None:
+        table(
+            f"by segment: the pool counts as {segments.concentration:,.1f} bids",
+            ["segment", "reserve", "low", "high", "own bids", "weight", "bids"],
+            [
+                [
+                    "any other" if row.segment is None else row.segment,
+                    *(units(one) for one in (row.reserve_micros, row.low_micros, row.high_micros)),
+                    units(row.own_micros),
+                    f"{row.own_weight:.1%}",
+                    f"{row.n:,}",
+                ]
+                for row in (segments.pool, *segments.rows[:40])
+            ],
+        )
+    for note in found.notes:
+        out.print(f"[dim]- {note}[/dim]")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" [{units(low)}, {units(high)}]"
+
+
+def _write(path: Path, text: str) -> None:
+    from auction.errors import InputError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(path), error.strerror, "give a file that can be written") from None
+
+
+def _draw(path: Path, found: "ReserveSearch", law: "ReserveEstimate") -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from auction.errors import InputError
+
+    reserve = [row.reserve_micros / 1e6 for row in found.rows]
+    figure, (left, right) = pyplot.subplots(2, 1, figsize=(7, 6), sharex=True, layout="constrained")
+    for name, label in (("revenue", "revenue"), ("net", "revenue less organic value lost")):
+        changes = [getattr(row, name) for row in found.rows]
+        (line,) = left.plot(reserve, [one.difference / 1e6 for one in changes], marker=".", label=label)
+        if all(one.low is not None for one in changes):
+            ends = [[getattr(one, end) / 1e6 for one in changes] for end in ("low", "high")]
+            left.fill_between(reserve, *ends, color=line.get_color(), alpha=0.15)
+    left.axhline(0.0, color="0.6", linewidth=0.8)
+    left.set_ylabel("change against the log")
+    right.plot(reserve, [row.fill for row in found.rows], marker=".")
+    right.set_ylabel("fill")
+    right.set_ylim(0, 1)
+    right.set_xlabel(f"reserve per {found.event}")
+    for axes in (left, right):
+        axes.axvline(found.best.reserve_micros / 1e6, color="0.3", linestyle="--", linewidth=0.9)
+        axes.axvline(law.reserve_micros / 1e6, color="0.3", linestyle=":", linewidth=0.9)
+    left.legend()
+    left.set_title("dashed: best by replay; dotted: from the law of bids", fontsize=9)
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), str(error), "give a picture file that can be written, .png") from None
+    finally:
+        pyplot.close(figure)

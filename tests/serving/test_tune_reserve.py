@@ -1,0 +1,92 @@
+"""`adsrank tune reserve`, as a user runs it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from auction.auction import hold_auctions
+from auction.errors import InputError
+from auction.log import DecisionRecord, LogWriter
+from auction.policy import AuctionPolicy, Exposure, Reserve
+from auction.simulation.sample import sample_slates
+from serving.cli import app
+
+POLICY = AuctionPolicy(
+    exchange_rate=12_000.0,
+    exposure=Exposure(examination=[0.93**s for s in range(20)], gap_effect=[0.4, 0.6, 0.8, 0.9]),
+    reserve=Reserve(click_micros=150_000),
+)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from datetime import UTC, datetime
+
+    folder = tmp_path_factory.mktemp("tune") / "log"
+    batch = sample_slates(np.random.default_rng(0), 120, ads=(0, 8), organics=(0, 10))
+    outcomes = hold_auctions(batch, POLICY)
+    with LogWriter(folder, "w") as writer:
+        name = writer.keep(POLICY)
+        for n in range(len(batch)):
+            slate, outcome = batch.slate(n), outcomes[n]
+            writer.append(
+                DecisionRecord(
+                    request_id=f"r{n}",
+                    user_id=f"u{n % 60}",
+                    surface="home",
+                    time=datetime(2026, 1, 1, tzinfo=UTC),
+                    policy_hash=name,
+                    slate=slate,
+                    outcome=outcome,
+                    organic_id=["pin"] * len(slate.organic_utility),
+                    placement_id=["p"] * int(np.count_nonzero(outcome.position)),
+                )
+            )
+    return folder
+
+
+def test_a_table_a_policy_and_a_picture(log: Path, tmp_path: Path) -> None:
+    policy, picture = tmp_path / "policy.yaml", tmp_path / "reserve.png"
+    arguments = [
+        "tune",
+        "reserve",
+        str(log),
+        "--out",
+        str(policy),
+        "--plot",
+        str(picture),
+        "--by",
+        "category",
+    ]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "best" in result.output
+    assert "held-out gain" in result.output
+    assert "any other" in result.output
+    assert AuctionPolicy.load(policy).exposure == POLICY.exposure
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_agrees_with_the_policy_it_holds(log: Path) -> None:
+    arguments = ["tune", "reserve", str(log), "--event", "impression", "--objective", "net", "--json"]
+    arguments += ["--reserve", "0", "--reserve", "20000"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.output)
+    replay = data["replay"]
+    assert [row["reserve_micros"] for row in replay["rows"]] == [0, 20_000]
+    assert replay["policy"]["reserve"]["impression_micros"] == replay["best"]["reserve_micros"]
+    assert replay["best"]["net"]["total"] == max(row["net"]["total"] for row in replay["rows"])
+    assert data["law"]["n"] > 50
+
+
+def test_errors_are_one_line_and_help_shows_an_example(log: Path, tmp_path: Path) -> None:
+    for arguments in ([str(tmp_path / "none")], [str(log), "--out", str(tmp_path / "no" / "policy.yaml")]):
+        result = CliRunner().invoke(app, ["tune", "reserve", *arguments])
+        assert isinstance(result.exception, InputError)
+        assert "\n" not in str(result.exception)
+    assert CliRunner().invoke(app, ["tune", "reserve", str(log), "--event", "tap"]).exit_code == 2
+    assert "Example" in CliRunner().invoke(app, ["tune", "reserve", "--help"]).output
