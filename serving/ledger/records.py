@@ -28,7 +28,7 @@ class Status(StrEnum):
     RECORDED = "recorded"
     """A valid event that costs nothing: not the billable one, or a further conversion of a click."""
     DUPLICATE = "duplicate"
-    """Seen before: the same event id, or a second impression or click of the placement."""
+    """Seen before: the same event id, or a second impression, click or view of the placement."""
     FREE = "free"
     """The billable event came when the budget was used up: delivered, recorded, not charged."""
     EXPIRED = "expired"

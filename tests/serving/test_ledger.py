@@ -66,6 +66,7 @@ def test_only_the_billable_event_costs(ledger: Ledger) -> None:
         EventType.IMPRESSION: Status.CHARGED,
         EventType.CLICK: Status.RECORDED,
         EventType.CONVERSION: Status.RECORDED,
+        EventType.VIEW: Status.RECORDED,
         EventType.SAVE: Status.RECORDED,
         EventType.HIDE: Status.RECORDED,
     }

@@ -31,7 +31,7 @@ def placement(number: int) -> Placement:
         campaign_id=CAMPAIGNS[number % 2],
         advertiser_id=1,
         day=DAYS[number // 2 % 2],
-        billable=Billable(number % 3),
+        billable=Billable(number % len(Billable)),
         price_micros=10 + 7 * number,
         position=1,
         issued_at=START,
@@ -109,9 +109,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.now > placed.expires_at:
             return Status.EXPIRED, 0
         key = (placed.placement_id, kind)
-        if event.event_id in self.events or (
-            kind in (EventType.IMPRESSION, EventType.CLICK) and key in self.single
-        ):
+        once = (EventType.IMPRESSION, EventType.CLICK, EventType.VIEW)
+        if event.event_id in self.events or (kind in once and key in self.single):
             return Status.DUPLICATE, 0
         self.events.add(event.event_id)
         self.single.add(key)
