@@ -4,7 +4,6 @@ The mechanism is stated in ``docs/auction.md``. Everything is decided in integer
 and policy give the same outcome bit for bit, alone or in a batch, on every machine.
 """
 
-import math
 from operator import attrgetter
 
 import numpy as np
@@ -153,22 +152,15 @@ def terms_of(policy: AuctionPolicy) -> Terms:
     """The policy's numbers.
 
     Raises:
-        InputError: no exposure, or examination that increases from one position to the next.
+        InputError: no exposure.
     """
     if policy.exposure is None:
         raise InputError("policy.exposure", None, "set it; the engine resolves it from the model bundle")
     examination = np.array(policy.exposure.examination, np.float64)
-    rises = np.flatnonzero(examination[1:] > examination[:-1])
-    if len(rises):
-        at = int(rises[0]) + 1
-        raise InputError(f"policy.exposure.examination[{at}]", float(examination[at]), "let it not increase")
     gap_effect = list(policy.exposure.gap_effect)
     while gap_effect and gap_effect[-1] == 1.0:
         gap_effect.pop()
     rules, reserve, quality, squash = policy.rules, policy.reserve, policy.quality, policy.squash
-    for name, weight in (("save", quality.save_micros), ("click", quality.click_micros)):
-        if not math.isfinite(weight):
-            raise InputError(f"policy.quality.{name}_micros", weight, "give a finite number")
     return Terms(
         pricing=_PRICING[policy.pricing],
         first_position=rules.first_position,

@@ -5,9 +5,10 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from auction.presets import expand
 from auction.settings import Settings
@@ -65,6 +66,14 @@ class Exposure(Settings):
         max_length=16,
         description="g(d) when the previous ad is d = 1, 2, ... positions away; 1 past the list's end.",
     )
+
+    @field_validator("examination")
+    @classmethod
+    def _never_rises(cls, examination: list[Share]) -> list[Share]:
+        for at, (before, here) in enumerate(pairwise(examination), 1):
+            if here > before:
+                raise ValueError(f"[{at}]: {here} is above the {before} before it; let it not increase")
+        return examination
 
 
 class Reserve(Settings):

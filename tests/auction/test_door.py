@@ -324,11 +324,12 @@ def test_a_huge_exchange_rate_refuses_the_item_that_it_makes_too_much_of(rate: f
 
 
 @pytest.mark.parametrize("at", [1, 5])
-def test_examination_that_increases_is_refused_by_name(at: int) -> None:
+def test_examination_that_increases_is_refused_by_name_when_the_policy_loads(at: int, tmp_path: Path) -> None:
     seen = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
     seen[at] = float(np.nextafter(seen[at - 1], 1.0))
-    policy = FEED.model_copy(update={"exposure": Exposure(examination=seen)})
-    assert refused(slate_of(), policy).field == f"policy.exposure.examination[{at}]"
+    (tmp_path / "policy.yaml").write_text(f"exposure: {{examination: {seen}}}")
+    with pytest.raises(InputError, match=rf"exposure.examination.*\[{at}\].*let it not increase"):
+        AuctionPolicy.load(tmp_path / "policy.yaml")
 
 
 @pytest.mark.parametrize(
