@@ -35,7 +35,9 @@ class FeedRules(Settings):
         description="Kept instead of min_gap as far as it costs the page no ad slot; null: min_gap.",
     )
     max_ads: int = Field(8, ge=0, le=32)
-    max_share: Share = Field(0.25, description="Ads over all items of the answered feed.")
+    max_share: Share = Field(
+        0.25, description="Ads over ads and organic items of the answered feed; modules are not counted."
+    )
     max_share_of_safe: Share | None = Field(
         None, description="Ads over the page's organic items of LOW risk; null: no such rule."
     )

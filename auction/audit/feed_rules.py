@@ -55,8 +55,8 @@ def broken_rules(slate: Slate, policy: AuctionPolicy, outcome: Outcome) -> list[
         return said
     if len(ads) > rules.max_ads:
         said.append(f"{len(ads)} ads, max_ads {rules.max_ads}")
-    if len(ads) > rules.max_share * len(feed) + SLACK:
-        said.append(f"{len(ads)} ads of {len(feed)} items, max_share {rules.max_share}")
+    if len(ads) > rules.max_share * (organics + len(ads)) + SLACK:
+        said.append(f"{len(ads)} ads beside {organics} organic items, max_share {rules.max_share}")
     safe = int(np.count_nonzero(slate.organic_grade == Grade.LOW))
     if rules.max_share_of_safe is not None and len(ads) > rules.max_share_of_safe * safe + SLACK:
         said.append(f"{len(ads)} ads by {safe} safe items, max_share_of_safe {rules.max_share_of_safe}")

@@ -20,6 +20,7 @@ from auction.audit.stake import stakes
 from auction.batch import SlateBatch
 from auction.billable import Billable
 from auction.errors import InputError
+from auction.hold import Hold
 from auction.log import DecisionLog, DecisionRecord
 from auction.log.events import EventWriter, LoggedEvent
 from auction.outcome import Outcome, Setter
@@ -186,6 +187,12 @@ def test_a_module_that_the_feed_does_not_reach_is_left_out() -> None:
         (four_ads(positions_since_ad=0), {"min_gap": 3}, shown(2, 0, 0, 0), "min_gap 3"),
         (four_ads(), {}, shown(2, 4, 6, 0), "max_ads 2"),
         (four_ads(), {"max_share": 0.25}, shown(2, 4, 0, 0), "max_share 0.25"),
+        (
+            four_ads(hold=np.full(3, Hold.MODULE, np.int8)),  # which would make two ads of nine items
+            {"max_share": 0.25},
+            shown(5, 7, 0, 0),
+            "max_share 0.25",
+        ),
         (four_ads(), {}, shown(5, 0, 0, 0), "ends on an ad"),
         (
             four_ads(hold=np.array([0, 0, 0, 0, 0, 3], np.int8)),  # a module behind the last ad mends nothing
