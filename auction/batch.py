@@ -123,9 +123,9 @@ class SlateBatch:
         if len(slates) == 1 and (alone := _lay_alone(slates[0])) is not None:
             return cls(**alone)
         for slate in slates:
-            if not 0 <= slate.seed < 2**64:
+            if not _is_whole(slate.seed, 0, 2**64):
                 raise InputError("seed", slate.seed, "give an unsigned integer of 64 bits")
-            if not -1 <= slate.positions_since_ad < 2**31:
+            if not _is_whole(slate.positions_since_ad, -1, 2**31):
                 raise InputError("positions_since_ad", slate.positions_since_ad, "give -1 or a count")
         columns: dict[str, np.ndarray] = {
             "seed": np.array([slate.seed for slate in slates], np.uint64),
@@ -208,7 +208,7 @@ def entries_of(start: Int64, rows: Int64) -> tuple[Int64, Int64]:
 
 def _lay_alone(slate: Slate) -> dict[str, Any] | None:
     """The columns of a batch of one slate where each is as declared already; None where any is not."""
-    if not (0 <= slate.seed < 2**64 and -1 <= slate.positions_since_ad < 2**31):
+    if not (_is_whole(slate.seed, 0, 2**64) and _is_whole(slate.positions_since_ad, -1, 2**31)):
         return None
     columns: dict[str, Any] = {
         "seed": np.array((slate.seed,), np.uint64),
@@ -233,6 +233,10 @@ def _lay_alone(slate: Slate) -> dict[str, Any] | None:
             return None
         columns[starts] = np.array((0, shape[0]), np.int64)
     return columns
+
+
+def _is_whole(value: object, low: int, end: int) -> bool:
+    return isinstance(value, int | np.integer) and low <= int(value) < end
 
 
 def _join(name: str, parts: list[np.ndarray]) -> np.ndarray:

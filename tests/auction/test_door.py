@@ -271,6 +271,12 @@ def test_a_seed_or_a_gap_out_of_range_is_refused_by_name(name: str, value: int) 
     assert refused(slate_of(**{name: value})).field == name
 
 
+@pytest.mark.parametrize("name", ["seed", "positions_since_ad"])
+@pytest.mark.parametrize("value", ["a", 1.5, None, np.float64(2.0)])
+def test_a_seed_or_a_gap_that_is_no_whole_number_is_refused_by_name(name: str, value: object) -> None:
+    assert refused(slate_of(**{name: value})).field == name
+
+
 @pytest.mark.parametrize("since", [-1, 0, 1, 2**31 - 1])
 def test_any_count_of_positions_may_have_passed(since: int) -> None:
     assert_sound(slate_of(), hold_auction(slate_of(positions_since_ad=since), FEED))
