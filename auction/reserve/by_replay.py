@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
+from auction.bid import BID_LIMIT
 from auction.billable import Billable
 from auction.errors import InputError
 from auction.log.reader import DecisionLog
@@ -21,7 +22,6 @@ from auction.slate import Float64
 MOST_RESERVES = 100
 GRID = 16
 REFINED = 6
-MOST_RESERVE = 2**53
 
 Objective = Literal["revenue", "net"]
 
@@ -286,7 +286,7 @@ def _checked(reserves: Sequence[int]) -> list[int]:
         raise InputError("reserves", f"{len(reserves)} values", f"between 1 and {MOST_RESERVES}")
     for at, value in enumerate(reserves):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or not 0 <= value <= MOST_RESERVE:
+        if not whole or not 0 <= value <= BID_LIMIT:
             raise InputError(f"reserves[{at}]", value, "give whole micros, not negative, at most 2**53")
     return sorted({int(value) for value in reserves})
 

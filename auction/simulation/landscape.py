@@ -19,7 +19,7 @@ class BidRow:
     multiplier: float | None
     """Factor on every logged bid; null for a bid given in micros."""
     bid_micros: int
-    """Mean bid of the campaign's candidates, per billable event, before pacing."""
+    """Mean bid of the campaign's candidates, per event that is bid for, before pacing."""
     placements: int
     """Ads of the campaign in a feed."""
     impressions: float

@@ -22,7 +22,7 @@ def bids(
     log: Annotated[Path, typer.Argument(help="Folder of a decision log.")],
     campaign: Annotated[int, typer.Option(help="Campaign id.")],
     bid: Annotated[
-        list[int] | None, typer.Option(help="A bid in micros per billable event; repeat for several.")
+        list[int] | None, typer.Option(help="A bid in micros per event bid for; repeat for several.")
     ] = None,
     as_json: Json = False,
 ) -> None:
