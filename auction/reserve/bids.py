@@ -9,6 +9,7 @@ import numpy as np
 from auction.billable import Billable
 from auction.errors import InputError
 from auction.log.reader import DecisionLog
+from auction.paced import paced_bids
 from auction.reason import Reason
 from auction.slate import Int64
 
@@ -25,7 +26,7 @@ class LoggedBids:
 
     event: Billable
     bid_micros: Int64
-    """[n], after the pacing multiplier, in whole micros: what a reserve is compared with."""
+    """[n], after pacing and by the odds of the goal, in whole micros: what a reserve is compared with."""
     advertiser: Int64
     campaign: Int64
     category: Int64
@@ -59,7 +60,7 @@ def logged_bids(
         others.update(np.unique(slates.billable[bidding]).tolist())
         taken = np.flatnonzero(bidding & (slates.billable == event))
         # Floored in doubles, as the auction does.
-        bid = np.floor(slates.multiplier[taken] * slates.bid_micros[taken]).astype(np.int64)
+        bid = np.floor(paced_bids(slates)[taken]).astype(np.int64)
         parts.append((bid, slates.advertiser_id[taken], slates.campaign_id[taken], slates.category_id[taken]))
         if progress is not None:
             progress(len(batch))

@@ -1,6 +1,7 @@
 """Reserves by replay: a log of one auction by hand, and a made-up market."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -173,6 +174,16 @@ def test_bids_are_those_a_reserve_meets(tmp_path: Path) -> None:
         logged_bids(log, Billable.VIEW)
     with pytest.raises(InputError, match="by"):
         bids.segment("surface")
+
+
+def test_a_target_cost_bids_by_the_odds_of_its_goal(tmp_path: Path) -> None:
+    """3.00 a conversion, which follows a tenth of the clicks, is .30 a click: that meets a reserve."""
+    target = replace(slate(3_000_000, 1), goal=np.full(1, Billable.CONVERSION, np.int8))
+    log = write(tmp_path / "log", [target, slate(300_000, 2)], [ONE_SLOT] * 2)
+    bids = logged_bids(log, Billable.CLICK)
+    assert bids.bid_micros.tolist() == [300_000, 300_000]
+    found = search_reserve(log, Billable.CLICK, reserves=[300_000, 300_001])
+    assert [row.ads_shown for row in found.rows] == [2.0, 0.0]
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
