@@ -86,6 +86,11 @@ class Reserve(Settings):
     conversion_micros: Micros = 0
     view_micros: Micros = 0
 
+    @property
+    def by_event(self) -> tuple[int, int, int, int]:
+        """In the order of `Billable`'s codes."""
+        return self.impression_micros, self.click_micros, self.conversion_micros, self.view_micros
+
 
 class Squash(Settings):
     """Rank score b p_0 (p / p_0)^k instead of b p (Lahaie and Pennock 2007): below k = 1 the bid counts for
@@ -95,6 +100,11 @@ class Squash(Settings):
     click: float = Field(1.0, gt=0, le=1, description="p_0 of clicks: at it, the score is as without.")
     conversion: float = Field(1.0, gt=0, le=1, description="p_0 of conversions.")
     view: float = Field(1.0, gt=0, le=1, description="p_0 of video views.")
+
+    @property
+    def by_event(self) -> tuple[float, float, float, float]:
+        """p_0 in the order of `Billable`'s codes; an impression is certain."""
+        return 1.0, self.click, self.conversion, self.view
 
 
 class Quality(Settings):

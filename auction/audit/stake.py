@@ -62,14 +62,12 @@ def stakes(batch: SlateBatch, policy: AuctionPolicy, outcomes: OutcomeBatch) -> 
     with np.errstate(invalid="ignore", over="ignore"):
         quality = _quality(batch, policy.quality)
         worth = np.floor(bid * (score_chance * 1_000)) + np.rint(quality * 1_000)
-    event = policy.reserve
-    floors = (event.impression_micros, event.click_micros, event.conversion_micros, event.view_micros)
     return Stakes(
         bid=bid,
         chance=np.where(competes, chance, 0.0),
         score_chance=np.where(competes, score_chance, 0.0),
         worth=np.where(competes, worth, 0.0).astype(np.int64),
-        reserve=np.maximum(np.array(floors, np.int64)[batch.billable], batch.reserve_micros),
+        reserve=np.maximum(np.array(policy.reserve.by_event)[batch.billable], batch.reserve_micros),
         competes=competes,
     )
 
@@ -98,7 +96,7 @@ def _quality(batch: SlateBatch, quality: Quality) -> Float64:
 def _squashed(batch: SlateBatch, squash: Squash, chance: Float64) -> Float64:
     if squash.exponent == 1.0:
         return chance
-    reference = np.array([1.0, squash.click, squash.conversion, squash.view])[batch.billable]
+    reference = np.array(squash.by_event)[batch.billable]
     with np.errstate(invalid="ignore"):
         ratio = chance / reference
         power, root, left = np.ones_like(ratio), ratio, squash.exponent
