@@ -20,8 +20,8 @@ from auction.policy import AuctionPolicy, Pricing, Reserve
 from auction.room import Room
 from auction.slate import Slate
 
-ADS_LIMIT = 100_000
-"""Most ads of one slate."""
+CANDIDATES_LIMIT = 100_000
+"""Most ads of one slate, shown or not."""
 
 ORGANICS_LIMIT = 4_096
 """Most organic items of one slate."""
@@ -108,7 +108,7 @@ def _hold(
     """Decide a checked batch; `general` never takes the short cut for plain auctions."""
     terms = _terms_of(policy, branches)
     slates, ads = len(batch.seed), len(batch.ad_id)
-    if slates > 1 or ads > ADS_LIMIT or len(batch.organic_utility) > ORGANICS_LIMIT:
+    if slates > 1 or ads > CANDIDATES_LIMIT or len(batch.organic_utility) > ORGANICS_LIMIT:
         _check_sizes(batch)
     results = _new_results(slates, ads)
     columns = Columns(*map(_read_only, _COLUMNS(batch)))
@@ -122,7 +122,7 @@ def _hold(
 
 def _check_sizes(batch: SlateBatch) -> None:
     for name, start, limit in (
-        ("ad_id", batch.ad_start, ADS_LIMIT),
+        ("ad_id", batch.ad_start, CANDIDATES_LIMIT),
         ("organic_utility", batch.organic_start, ORGANICS_LIMIT),
     ):
         sizes = np.diff(start)
