@@ -12,6 +12,7 @@ from auction.policy import AuctionPolicy
 from auction.replay.again import decide_again, policy_groups
 from auction.replay.bootstrap import BUCKETS, METHOD, buckets_of, interval
 from auction.replay.expected import METRICS, expected
+from auction.replay.interval import end
 from auction.replay.replay import Progress
 from auction.replay.report import Estimate, PolicyComparison
 
@@ -95,7 +96,7 @@ def _estimate(name: str, logged: float, other: float, low: float, high: float) -
         logged=float(logged),
         other=float(other),
         difference=float(other - logged),
-        low=None if np.isnan(low) else float(low),
-        high=None if np.isnan(high) else float(high),
+        low=end(low),
+        high=end(high),
         relative=float((other - logged) / logged) if logged else None,
     )

@@ -16,6 +16,7 @@ from auction.policy import AuctionPolicy
 from auction.replay.again import decide_again, policy_groups
 from auction.replay.bootstrap import BUCKETS, METHOD, buckets_of, interval
 from auction.replay.expected import METRICS, expected
+from auction.replay.interval import end
 from auction.reserve.bids import Progress, logged_bids
 from auction.slate import Float64
 
@@ -228,8 +229,8 @@ def _report(
             name: Change(
                 total=float(total[name][at + 1]),
                 difference=float(total[name][at + 1] - total[name][0]),
-                low=_end(low[at, k]),
-                high=_end(high[at, k]),
+                low=end(low[at, k]),
+                high=end(high[at, k]),
             )
             for k, name in enumerate(names)
         }
@@ -274,11 +275,7 @@ def _held_out(sweep: _Sweep, objective: Objective, seed: int) -> Change | None:
         chosen[half] = value[half, 1 + sweep.best(objective, other)]
     gain = chosen - value[:, 0]
     low, high = interval(gain, sweep.present, np.random.default_rng(seed))
-    return Change(float(chosen.sum()), float(gain.sum()), _end(low), _end(high))
-
-
-def _end(value: Float64) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return Change(float(chosen.sum()), float(gain.sum()), end(float(low)), end(float(high)))
 
 
 def _checked(reserves: Sequence[int]) -> list[int]:

@@ -17,8 +17,9 @@ from auction.log.reader import DecisionLog
 from auction.policy import AuctionPolicy
 from auction.replay.again import decide_again, policy_groups
 from auction.replay.bootstrap import BUCKETS, METHOD, buckets_of, interval
+from auction.replay.interval import Interval
 from auction.replay.replay import Progress
-from auction.simulation.landscape import BidRow, Interval, Landscape
+from auction.simulation.landscape import BidRow, Landscape
 from auction.slate import Int64
 
 MULTIPLIERS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 4.0)
@@ -203,7 +204,7 @@ def _row(
 ) -> BidRow:
     def ends(name: str) -> Interval:
         at = METRICS.index(name)
-        return Interval(*(None if np.isnan(end[at]) else float(end[at]) for end in (low, high)))
+        return Interval.of(low[at], high[at])
 
     placements, impressions, clicks, cost, conversions = total.tolist()
     return BidRow(

@@ -3,13 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Lower and upper end at the landscape's level; null where the log cannot give one."""
-
-    low: float | None
-    high: float | None
+from auction.replay.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
