@@ -1,6 +1,5 @@
 """The bids of a decision log, as far as a reserve can see them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from auction.errors import InputError
 from auction.log.reader import DecisionLog
 from auction.paced import paced_bids
 from auction.reason import Reason
+from auction.replay.replay import Progress
 from auction.slate import Int64
 
-Progress = Callable[[int], None]
 SEGMENTS = ("advertiser", "campaign", "category")
 """What a log's bids can be divided by."""
 NO_BIDDER = (Reason.INVALID, Reason.RELEVANCE)
