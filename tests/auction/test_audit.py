@@ -15,7 +15,7 @@ from auction.audit.audit import regret_row
 from auction.audit.feed_rules import feed_of
 from auction.audit.identities import breaks
 from auction.audit.logged import check_charges, logged_slates
-from auction.audit.plot import plot_regret
+from auction.audit.picture import draw_regret
 from auction.audit.stake import stakes
 from auction.batch import SlateBatch
 from auction.billable import Billable
@@ -335,8 +335,8 @@ def test_a_gain_that_is_only_rounding_does_not_count() -> None:
 @pytest.mark.parametrize("name", ["regret.png", "regret.svg"])
 def test_the_picture_is_the_same_file_for_the_same_report(name: str, tmp_path: Path) -> None:
     report = audit(SlateBatch.of([looks(100, 90, 10)]), TWO_SLOTS, slots=(1, 2))
-    first = plot_regret(report, tmp_path / name).read_bytes()
-    assert first == plot_regret(report, tmp_path / name).read_bytes()
+    first = draw_regret(report, tmp_path / name).read_bytes()
+    assert first == draw_regret(report, tmp_path / name).read_bytes()
     assert len(first) > 5_000
 
 
@@ -344,7 +344,7 @@ def test_the_picture_is_the_same_file_for_the_same_report(name: str, tmp_path: P
 def test_a_picture_that_cannot_be_written_is_refused(name: str, tmp_path: Path) -> None:
     report = audit(SlateBatch.of([looks(5)]), TWO_SLOTS, slots=(1,))
     with pytest.raises(InputError, match="plot"):
-        plot_regret(report, tmp_path / name)
+        draw_regret(report, tmp_path / name)
 
 
 # A log's slates and charges.

@@ -84,9 +84,14 @@ def test_json_agrees_with_the_policy_it_holds(log: Path) -> None:
 
 
 def test_errors_are_one_line_and_help_shows_an_example(log: Path, tmp_path: Path) -> None:
-    for arguments in ([str(tmp_path / "none")], [str(log), "--out", str(tmp_path / "no" / "policy.yaml")]):
+    for arguments in (
+        [str(tmp_path / "none")],
+        [str(log), "--out", str(tmp_path / "no" / "policy.yaml")],
+        [str(tmp_path / "none"), "--plot", str(tmp_path / "reserve.pdf")],
+    ):
         result = CliRunner().invoke(app, ["tune", "reserve", *arguments])
         assert isinstance(result.exception, InputError)
         assert "\n" not in str(result.exception)
+    assert "plot" in str(result.exception)  # before the log is read
     assert CliRunner().invoke(app, ["tune", "reserve", str(log), "--event", "tap"]).exit_code == 2
     assert "Example" in CliRunner().invoke(app, ["tune", "reserve", "--help"]).output
