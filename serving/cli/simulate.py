@@ -30,14 +30,7 @@ def bids(
     from auction.simulation import landscape
 
     with bar("landscape") as progress:
-        done = 0
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress(done, None, "decisions")
-
-        found = landscape(log, campaign, bids_micros=bid or None, progress=count)
+        found = landscape(log, campaign, bids_micros=bid or None, progress=progress.decisions)
     data = found.to_json()
     if as_json:
         emit_json(data)

@@ -59,14 +59,7 @@ def run(
     if plot is not None:
         check_picture(plot)
     with bar("reserve") as progress:
-        done = 0
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress(done, None, "decisions")
-
-        bids = logged_bids(log, billable, progress=count)
+        bids = logged_bids(log, billable, progress=progress.decisions)
         law = estimate_reserve(bids.bid_micros, cluster=bids.advertiser, seed=seed)
         segments = None
         if by is not None:
@@ -76,7 +69,12 @@ def run(
                 bids.bid_micros, bids.segment(by.value), cluster=drawn, seed=seed
             )
         found = search_reserve(
-            log, billable, reserves=reserve or None, objective=objective.value, seed=seed, progress=count
+            log,
+            billable,
+            reserves=reserve or None,
+            objective=objective.value,
+            seed=seed,
+            progress=progress.decisions,
         )
     if out_file is not None:
         _write(out_file, found.policy_yaml())
