@@ -1,9 +1,10 @@
 """How the time of one auction grows with organic items, ads and slots.
 
-One number is varied at a time around a feed of 50 organic items, 200 ads and 8 slots, all rules on. Times are
-medians over slates of the fastest of several whole calls, in CPU time, which a busy machine does not stretch
-by waiting. An exponent b says how the time grows at the large end, time ~ size ** b: it is the slope of a
-straight line through the logarithms of the last three sizes.
+One number is varied at a time around a feed of 50 organic items, 200 ads and 8 slots, under gaps, one ad per
+advertiser and adjacency, without categories or held positions. Times are medians over slates of the fastest
+of several whole calls, in CPU time, which a busy machine does not stretch by waiting. An exponent b says how
+the time grows at the large end, time ~ size ** b: it is the slope of a straight line through the logarithms
+of the last three sizes.
 
     adsrank bench growth
     python -m benchmarks.growth docs/images/auction_growth.png    # the same, drawn
