@@ -22,6 +22,9 @@ _TYPES: dict[str, type[np.generic]] = {
     **POSITION_COLUMNS,
 }
 PER_SLATE = ("seed", "positions_since_ad")
+OPTIONAL = tuple(field.name for field in fields(Slate) if field.default is None)
+"""Columns that a `Slate` may leave out."""
+
 GROUPS = {"ad_start": AD_COLUMNS, "organic_start": ORGANIC_COLUMNS, "hold_start": POSITION_COLUMNS}
 """Columns laid end to end, by the offsets that say where each slate's part begins."""
 
@@ -33,12 +36,15 @@ _LAID = tuple(
 
 def column_of(slate: Slate, name: str) -> np.ndarray:
     """The slate's column, or what stands for one that was left out."""
-    column: np.ndarray | None = getattr(slate, name)
-    if column is not None:
-        return column
-    if name == "goal":
-        return slate.billable
-    return np.zeros(0 if name == "hold" else len(slate.ad_id), _TYPES[name])
+    column: np.ndarray = getattr(slate, name)
+    if column is None and name in OPTIONAL:
+        return _left_out(name, len(slate.ad_id), slate.billable)
+    return column
+
+
+def _left_out(name: str, ads: int, billable: np.ndarray) -> np.ndarray:
+    """What stands for a column that a `Slate` may leave out."""
+    return billable if name == "goal" else np.zeros(0 if name == "hold" else ads, _TYPES[name])
 
 
 def as_column(name: str, values: object) -> np.ndarray:
@@ -105,12 +111,8 @@ class SlateBatch:
         missing: dict[str, Any] = {
             "positions_since_ad": np.full(slates, -1, np.int64),
             "hold_start": np.zeros(slates + 1, np.int64),
-            "hold": np.zeros(0, np.int8),
-            "goal": columns["billable"],
-            "p_view": np.zeros(ads),
-            "category_id": np.zeros(ads, np.int64),
-            "reserve_micros": np.zeros(ads, np.int64),
         }
+        missing |= {name: _left_out(name, ads, columns["billable"]) for name in OPTIONAL}
         return cls(**missing | columns)
 
     @classmethod
@@ -217,6 +219,8 @@ def _lay_alone(slate: Slate) -> dict[str, Any] | None:
     for starts, leader, named in _LAID:
         shape = getattr(slate, leader)
         shape = (0,) if shape is None else np.shape(shape)
+        if len(shape) != 1:
+            return None
         for name, kind in named:
             column = getattr(slate, name)
             if column is None:
@@ -229,8 +233,6 @@ def _lay_alone(slate: Slate) -> dict[str, Any] | None:
             ):
                 return None
             columns[name] = column
-        if len(shape) != 1:
-            return None
         columns[starts] = np.array((0, shape[0]), np.int64)
     return columns
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auction.auction import hold_auction
-from auction.batch import column_of
+from auction.batch import OPTIONAL, column_of
 from auction.bid import BID_LIMIT
 from auction.errors import InputError
 from auction.outcome import Outcome
@@ -298,6 +298,14 @@ def test_a_column_that_is_no_column_is_refused_by_name(name: str) -> None:
         column.astype(float) if kind == "i" else column.astype("datetime64[s]"),
     ):
         assert refused(slate_of(**{name: wrong})).field == name
+
+
+@pytest.mark.parametrize("name", [*AD_COLUMNS, *ORGANIC_COLUMNS])
+@pytest.mark.parametrize("wrong", [None, 5, np.array(5)], ids=["none", "a number", "an array of none"])
+def test_a_column_that_must_be_given_is_refused_by_name(name: str, wrong: object) -> None:
+    if name not in OPTIONAL:
+        slate = replace(slate_of(), **dict.fromkeys(OPTIONAL), **{name: wrong})
+        assert refused(slate).field == name
 
 
 @pytest.mark.parametrize("name", [*AD_COLUMNS, *ORGANIC_COLUMNS])
