@@ -25,6 +25,8 @@ def shown(*ids, **changes):
         "request_id": [f"r{i}" for i in range(n)], "time": [T0 + timedelta(minutes=i) for i in range(n)],
         "user_id": [None] * n, "surface": ["home"] * n, "country": ["US"] * n, "device": ["phone"] * n,
         "hour": [12] * n, "weekday": [0] * n, "user_interests": [[10, 11]] * n, "recent_interests": [[]] * n,
+        "action_type": [[2, 1]] * n, "action_interest": [[11, 0]] * n, "action_item": [[0, 7]] * n,
+        "action_age_s": [[90.0, 2.5]] * n,
         "ad_id": list(range(n)), "campaign_id": [1] * n, "advertiser_id": [1] * n, "ad_interest": [10] * n,
         "format": ["image"] * n, "objective": ["AWARENESS"] * n, "ad_age_days": [1.5] * n,
         "similarity": [0.5] * n, "similarity_mean": [0.25] * n, "interest_match": [1.0] * n,
