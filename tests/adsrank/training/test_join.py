@@ -5,7 +5,9 @@ import pyarrow as pa
 import pytest
 
 from adsrank.errors import InputError
-from adsrank.features.examples import AD, CONTEXT, LABELS, MATCH, SCHEMA
+from adsrank.features.examples import ACTIONS, AD, CONTEXT, LABELS, MATCH, SCHEMA
+from adsrank.features.spec import FeatureSpec
+from adsrank.features.transform import CompiledTransform
 from adsrank.training.join import join, join_log
 from auction.auction import hold_auction
 from auction.billable import Billable, Grade
@@ -106,6 +108,15 @@ def test_rows_come_oldest_first_and_a_placement_logged_twice_counts_once():
     found = join([placed.slice(2, 1), placed.slice(0, 2), placed.slice(1, 1)], [])
     assert found["ad_id"].to_pylist() == [0, 1, 2]
     assert found["click"].to_pylist() == [0, 0, 0]
+
+
+def test_a_log_of_before_actions_were_logged_still_joins():
+    old = shown("a", "b").drop_columns(list(ACTIONS))
+    found = join([old, shown("c")], [])
+    assert found.schema == SCHEMA
+    assert sorted(len(row or []) for row in found["action_type"].to_pylist()) == [0, 0, 2]
+    blank = CompiledTransform.fit(found, FeatureSpec.default()).apply(found)
+    assert (blank.request.sequences[0].ids.any(axis=(1, 2))).sum() == 1
 
 
 def test_the_first_click_starts_the_window():
