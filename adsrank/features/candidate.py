@@ -12,5 +12,5 @@ def candidate_columns(request: AdRequest, snapshot: AdRows, candidates: Candidat
     return {
         **request_columns(request),
         **ad_columns(snapshot, candidates.row, request.time),
-        **match_columns(request, candidates.columns),
+        **match_columns(request, candidates.columns, snapshot.embedded[candidates.row]),
     }

@@ -42,6 +42,8 @@ class AdRows(Protocol):
     def objective(self) -> npt.NDArray[Any]: ...
     @property
     def created_at(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def embedded(self) -> npt.NDArray[np.bool_]: ...
 
 
 def usable_intents(request: AdRequest) -> list[tuple[int, Intent]]:
@@ -99,14 +101,26 @@ def ad_columns(snapshot: AdRows, rows: npt.NDArray[np.int64], now: datetime) -> 
     }
 
 
-def match_columns(request: AdRequest, columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+def match_columns(
+    request: AdRequest,
+    columns: Mapping[str, npt.NDArray[Any]],
+    embedded: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, npt.NDArray[Any]]:
     """The match of the request and each candidate, as retrieval measured it (float32 [n]).
+
+    Where a vector is missing, of the request or of the ad (`embedded` [n]; default: all have one), so is
+    the similarity: retrieval's 0 there is no cosine.
 
     Without personalization, similarities count only if every intent is the page's own; the match of
     interests, which are the user's, never does. What does not count is missing (NaN), not 0.
     """
     names = ("similarity", "similarity_mean", "interest_match")
     found = {name: np.asarray(columns[name], np.float32) for name in names}
+    for name in ("similarity", "similarity_mean"):
+        if not request.intents:
+            found[name] = np.full_like(found[name], np.nan)
+        elif embedded is not None and not embedded.all():
+            found[name] = np.where(embedded, found[name], np.float32(np.nan))
     if request.personalized:
         return found
     page_only = bool(request.intents) and all(intent.source in PAGE_SOURCES for intent in request.intents)
