@@ -53,10 +53,10 @@ class ActionType(StrEnum):
     @property
     def code(self) -> int:
         """1, 2, ...; 0 is no action."""
-        return _CODES[self]
+        return ACTION_CODES[self]
 
 
-_CODES = {each: number for number, each in enumerate(ActionType, start=1)}
+ACTION_CODES = {each: number for number, each in enumerate(ActionType, start=1)}
 
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

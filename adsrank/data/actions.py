@@ -29,7 +29,7 @@ _IN_SESSION = (
     (ActionType.HIDE, 0.20),
     (ActionType.LONG_VIEW, 0.15),
 )
-_PULL = {ActionType.SAVE: 1.0, ActionType.CLICK: 0.6, ActionType.LONG_VIEW: 0.4, ActionType.HIDE: -1.5}
+_PULL = {ActionType.SAVE: 1.0, ActionType.CLICK: 0.6, ActionType.LONG_VIEW: 0.4, ActionType.HIDE: -2.5}
 _HALF_LIFE_S = 5.0 * DAY_S
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from adsrank.request import Action, AdRequest, Intent
+from adsrank.request import ACTION_CODES, Action, AdRequest, Intent
 
 RECENT = 20
 """Of `recent_interests`, the newest that are used (as in the training table)."""
@@ -76,14 +76,13 @@ def request_columns(request: AdRequest) -> dict[str, Any]:
 
 def action_columns(actions: Sequence[Action], now: datetime) -> dict[str, npt.NDArray[Any]]:
     """Type, interest, item and age of each action, oldest first; those later than `now` are left out."""
-    count = len(actions)
-    age = np.fromiter(((now - each.time).total_seconds() for each in actions), np.float64, count)
+    age = np.array([(now - each.time).total_seconds() for each in actions], np.float64)
     order = np.argsort(-age, kind="stable")
     order = order[age[order] >= -CLOCKS_APART_S]
     return {
-        "action_type": np.fromiter((each.type.code for each in actions), np.int8, count)[order],
-        "action_interest": np.fromiter((each.interest or 0 for each in actions), np.int32, count)[order],
-        "action_item": np.fromiter((each.item or 0 for each in actions), np.int64, count)[order],
+        "action_type": np.array([ACTION_CODES[each.type] for each in actions], np.int8)[order],
+        "action_interest": np.array([each.interest or 0 for each in actions], np.int32)[order],
+        "action_item": np.array([each.item or 0 for each in actions], np.int64)[order],
         "action_age_s": np.maximum(age[order], 0.0).astype(np.float32),
     }
 

@@ -72,7 +72,7 @@ class Profile:
             if self.lengths is not None:
                 low, high = min(low, self.lengths[0]), max(high, self.lengths[1])
             self.lengths = low, high
-        else:
+        elif kind is not Kind.OTHER:
             self._count(values)
         if kind is Kind.STRING and self.listed:
             self.listed = bool(pc.all(pc.match_substring_regex(values.cast(pa.string()), _LISTED)).as_py())

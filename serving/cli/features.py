@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="features", help="The declared features.", no_args_is_help=True)
 
 INFER = "Example: adsrank features infer examples.parquet --out features.yaml"
+TABLES = "Example: adsrank features tables runs/bundle"
 CHECK = "Example: adsrank features check runs/log --catalog catalog.jsonl --bundle runs/bundle"
 
 
@@ -106,6 +107,38 @@ def check(
         _show(report)
     if not report.holds:
         raise typer.Exit(CHECK_FAILED)
+
+
+@app.command(epilog=TABLES)
+def tables(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    as_json: Json = False,
+) -> None:
+    """Show each embedding table of a bundle: its values, how many have an id apart, and collisions."""
+    from adsrank.features.summary import summaries
+    from adsrank.models.bundle import Bundle
+
+    found = summaries(Bundle.load(bundle).transform)
+    if as_json:
+        emit_json([each.to_json() for each in found])
+        return
+    table(
+        f"embedding tables of {bundle}: {sum(each.rows for each in found):,} rows",
+        ["table", "kind", "rows", "distinct", "own id", "collisions", "expected", "features"],
+        [
+            [
+                each.table,
+                each.kind,
+                f"{each.rows:,}",
+                "-" if each.distinct is None else f"{each.distinct:,}",
+                "-" if each.own is None else f"{each.own:.1%}",
+                "-" if each.collisions is None else f"{each.collisions:,}",
+                "-" if each.expected_collisions is None else f"{each.expected_collisions:,.0f}",
+                ", ".join(each.features),
+            ]
+            for each in found
+        ],
+    )
 
 
 def _snapshot(where: str, space: str | None) -> "Snapshot":

@@ -112,6 +112,16 @@ def test_without_personalization_the_pages_own_similarity_counts():
     assert np.isnan(match_columns(mixed, SCORES)["similarity"]).all()
 
 
+def test_a_similarity_without_a_vector_on_either_side_is_missing_and_not_zero():
+    nothing = match_columns(request(intents=[]), SCORES)
+    assert np.isnan(nothing["similarity"]).all()
+    assert np.isnan(nothing["similarity_mean"]).all()
+    assert nothing["interest_match"].tolist() == [0.25, 0.5, 0.75]
+    some = match_columns(request(), SCORES, np.array([True, False, True]))
+    assert np.isnan(some["similarity"]).tolist() == [False, True, False]
+    assert some["interest_match"].tolist() == [0.25, 0.5, 0.75]
+
+
 def test_what_serving_computes_is_what_the_offline_table_holds(planted, snapshot):
     """A row of the log, asked again as a request: the same features to the bit."""
     table = planted.table.slice(0, 4000)
@@ -120,7 +130,7 @@ def test_what_serving_computes_is_what_the_offline_table_holds(planted, snapshot
     asked = AdRequest(
         request_id=row["request_id"], user_id=row["user_id"], time=row["time"], surface=row["surface"],
         country=row["country"], device=row["device"], user_interests=row["user_interests"],
-        recent_interests=row["recent_interests"],
+        recent_interests=row["recent_interests"], intents=[{"embedding": [1.0]}],
         recent_actions=[
             {
                 "type": list(ActionType)[kind - 1],
