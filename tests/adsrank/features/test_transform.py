@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsrank.errors import InputError
+from adsrank.features.examples import CONTEXT
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import PADDING, CompiledTransform
 
@@ -136,13 +137,11 @@ def test_serving_and_training_give_the_same_features_for_the_same_rows(planted):
     table = planted.table.slice(0, 4000)
     fitted = CompiledTransform.fit(table, FeatureSpec.default())
     rows = table.slice(40, 4)  # one request
+    of_request = {field.name for field in CONTEXT}
     offline = fitted.apply(rows)
     online = fitted.apply(
         {
-            name: rows[name][0].as_py()
-            if name
-            in {"surface", "country", "device", "hour", "weekday", "user_interests", "recent_interests"}
-            else rows[name].to_numpy()
+            name: rows[name][0].as_py() if name in of_request else rows[name].to_numpy()
             for name in fitted.sources
         }
     )
@@ -151,6 +150,10 @@ def test_serving_and_training_give_the_same_features_for_the_same_rows(planted):
     assert np.array_equal(online.numbers, offline.numbers)
     for one, many in zip(online.request.lists, offline.request.lists, strict=True):
         assert np.array_equal(np.repeat(one, 4, axis=0), many)
+    (one,), (many,) = online.request.sequences, offline.request.sequences
+    assert one.ids.any()
+    assert np.array_equal(np.repeat(one.ids, 4, axis=0), many.ids)
+    assert np.array_equal(np.repeat(one.age, 4, axis=0), many.age)
 
 
 def test_a_transform_survives_json_to_the_bit(planted):
@@ -161,6 +164,18 @@ def test_a_transform_survives_json_to_the_bit(planted):
     assert np.array_equal(one.ids, other.ids)
     assert np.array_equal(one.numbers, other.numbers)
     assert again.to_json() == fitted.to_json()
+
+
+def test_a_document_of_the_first_version_is_still_read(planted):
+    fitted = CompiledTransform.fit(planted.table.slice(0, 4000), FeatureSpec.default())
+    old = json.loads(json.dumps(fitted.to_json())) | {"version": 1}
+    del old["vectors"]
+    for encoder in old["encoders"].values():
+        del encoder["seen"]
+    again = CompiledTransform.from_json(old)
+    rows = planted.table.slice(3000, 3000)
+    assert np.array_equal(again.apply(rows).ids, fitted.apply(rows).ids)
+    assert again.encoders_["ad_id"].seen_ is None
 
 
 def test_unseen_categories_and_all_null_columns_are_features_like_others(planted):
@@ -183,13 +198,15 @@ def test_unseen_categories_and_all_null_columns_are_features_like_others(planted
         ("similarity", np.array(["a", "b"]), "give a numeric column"),
         ("ad_age_days", np.zeros(3), "give 2 values"),
         ("user_interests", [0.5], "list of integers"),
+        ("action_type", [1, 2], "as many elements a row as action_age_s has"),
     ],
 )
 def test_a_column_that_cannot_be_used_is_named(planted, name, value, message):
     fitted = CompiledTransform.fit(planted.table.slice(0, 2000), FeatureSpec.default())
     columns = {
         "surface": "home", "country": "US", "device": "phone", "hour": 3, "weekday": 1,
-        "user_interests": [10], "recent_interests": [],
+        "user_interests": [10], "recent_interests": [], "action_interest": [11], "action_type": [1],
+        "action_age_s": [60.0],
         "ad_id": np.array([1000, 1001]), "campaign_id": np.array([100, 100]),
         "advertiser_id": np.array([10, 10]),
         "ad_interest": np.array([10, 11]), "format": np.array(["image", "video"]),
@@ -209,7 +226,8 @@ def test_a_column_that_cannot_be_used_is_named(planted, name, value, message):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("version",), 2),
+        (("version",), 3),
+        (("encoders", "ad_id", "seen"), {"values": -1, "distinct": 0, "own": 0}),
         (("spec", "features"), []),
         (("encoders", "ad_id"), None),
         (("encoders", "ad_id", "kind"), "strings"),
@@ -253,3 +271,30 @@ def test_any_integers_map_to_rows_of_their_table(known, asked):
         assert (found == 1) == (value is not None and value not in kept)
         if found > 1:
             assert fitted.encoders_["ad"].values_[found - 2] == value
+
+
+def test_the_surface_of_a_row_can_be_read_off_its_ids():
+    rows = spec(
+        row("hour", "hour", "integer", "vocabulary", "request", min_count=1),
+        row("surface", "surface", "string", "vocabulary", "request", min_count=1),
+        row("ad", "ad_id", "integer", "vocabulary"),
+    )
+    table = pa.table({"hour": [1, 2, 3], "surface": ["home", "search", "home"], "ad_id": [1, 2, 3]})
+    fitted = CompiledTransform.fit(table, rows)
+    assert fitted.surface_column_ == 1
+    assert fitted.surfaces_ == ("home", "search")
+    asked = pa.table({"hour": [1] * 4, "surface": ["search", "home", "moon", None], "ad_id": [1] * 4})
+    ids = fitted.apply(asked).request.ids[:, fitted.surface_column_]
+    assert np.maximum(ids - fitted.surface_base_, 0).tolist() == [2, 1, 0, 0]
+
+
+def test_a_table_without_surfaces_has_no_surface_column():
+    for rows in (
+        spec(row("ad", "ad_id", "integer", "vocabulary")),
+        spec(
+            row("surface", "surface", "string", "hash", "request", buckets=8),
+            row("ad", "ad_id", "integer", "vocabulary"),
+        ),
+    ):
+        fitted = CompiledTransform.fit(pa.table({"surface": ["home"], "ad_id": [1]}), rows)
+        assert (fitted.surface_column_, fitted.surfaces_, fitted.surface_base_) == (None, (), 0)
