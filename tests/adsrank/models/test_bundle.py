@@ -109,16 +109,16 @@ def with_tensors(edit):
 
 
 def nan_weight(found):
-    found["head_bias"] = found["head_bias"].copy()
-    found["head_bias"][0] = np.nan
+    found["towers.head_bias"] = found["towers.head_bias"].copy()
+    found["towers.head_bias"][0] = np.nan
 
 
 def wrong_shape(found):
-    found["head_bias"] = np.zeros(9, np.float32)
+    found["towers.head_bias"] = np.zeros(9, np.float32)
 
 
 def wrong_type(found):
-    found["head_bias"] = found["head_bias"].astype(np.float64)
+    found["towers.head_bias"] = found["towers.head_bias"].astype(np.float64)
 
 
 def extra_tensor(found):
