@@ -178,9 +178,9 @@ def no_safetensors(path, manifest):
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        (with_tensors(nan_weight), "weights.safetensors: head_bias holds a value that is not finite"),
-        (with_tensors(wrong_shape), "weights.safetensors: head_bias"),
-        (with_tensors(wrong_type), "weights.safetensors: head_bias"),
+        (with_tensors(nan_weight), "weights.safetensors: towers.head_bias holds a value that is not finite"),
+        (with_tensors(wrong_shape), "weights.safetensors: towers.head_bias"),
+        (with_tensors(wrong_type), "weights.safetensors: towers.head_bias"),
         (with_tensors(extra_tensor), "weights.safetensors: other tensors"),
         (huge_model, "weights.safetensors"),
         (absurd_model, "manifest.json: model.hidden"),
