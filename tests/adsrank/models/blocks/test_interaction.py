@@ -126,7 +126,7 @@ def test_a_split_layer_is_a_layer_over_both_halves(r):
     block = made(SplitLinear(3 * E + 2, 2 * E + 3, 5))
     w = slow.state(block)
     found = block(request.flat, ad.flat).detach()
-    weight = np.concatenate([w["request_weight"], w["ad_weight"]], 1)
+    weight = np.concatenate([w["request_weight"], w["ad_weight"]]).T
     for i in range(N):
         both = flat(*row(request, i)) + flat(*row(ad, i))
         assert found[i].tolist() == pytest.approx(slow.dot(weight, both, w["bias"]), abs=1e-4)
