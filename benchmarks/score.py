@@ -67,14 +67,9 @@ def heavy_rows(sequence: bool, packages: str | None) -> Iterator[Row]:
     """500 candidates, 4 experts of 256-128, 4 towers: ours and ONNX Runtime's, in turns in one process."""
     found = None if packages is None else _beside(sequence, packages)
     if found is None:
-        found = {
-            **heavy.alternating({"ours": heavy.ours(sequence)}),
-            "theirs": dict.fromkeys(FIGURES, math.nan),
-        }
-        found["apart"] = math.nan
-    name = (
-        f"{heavy.CANDIDATES} candidates, MMoE 4 x (256-128), {'with' if sequence else 'without'} 100 actions"
-    )
+        nothing = {"theirs": dict.fromkeys(FIGURES, math.nan), "apart": math.nan}
+        found = {**heavy.alternating({"ours": heavy.ours(sequence)}), **nothing}
+    name = f"{heavy.CANDIDATES} candidates, MMoE 4 x (256-128)" + (", 100 actions" if sequence else "")
     ours, theirs, peer = found["ours"], found["theirs"], f"ONNX Runtime {ONNX[0].partition('==')[2]}"
     for figure in FIGURES:
         kind = "processor time, p50" if figure == "busy" else figure
