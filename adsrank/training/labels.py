@@ -40,8 +40,11 @@ class Labels:
         return len(self.time)
 
     @classmethod
-    def read(cls, table: pa.Table, attribution_days: float) -> Self:
-        """From a table sorted by time.
+    def read(cls, table: pa.Table, attribution_days: float, until: int | None = None) -> Self:
+        """From a table sorted by time, or a piece of one.
+
+        Parameters:
+            until: of a piece, the moment of the whole table's last row (microseconds since 1970).
 
         Raises:
             InputError: a column absent or of another type, or a value out of range; names row and value.
@@ -65,10 +68,10 @@ class Labels:
             _flags(table, "save"),
             _flags(table, "hide"),
             conversion,
-            time + window <= time.max(),
+            time + window <= (time.max() if until is None else until),
         )
 
-    def take(self, rows: Int64) -> "Labels":
+    def take(self, rows: Int64 | slice) -> "Labels":
         """The labels of `rows`."""
         return Labels(*(getattr(self, name)[rows] for name in Labels.__dataclass_fields__))
 
