@@ -150,6 +150,8 @@ class Checkpoints:
             best = {name[5:]: value for name, value in tensors.items() if name.startswith("best.")}
             rest = {name: value for name, value in tensors.items() if not name.startswith("best.")}
             return Snapshot(rest, told["numbers"], Standing(best=best, **data))
+        except InputError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise InputError(str(path), str(error)[:120], "remove the checkpoint, or start anew") from None
 
