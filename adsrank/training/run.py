@@ -27,6 +27,7 @@ from adsrank.training.prepare import (
     Prepared,
     Since,
     feature_columns,
+    label_columns,
     prepare_parts,
     prepare_table,
     stored,
@@ -144,9 +145,9 @@ def fingerprint(prepared: Prepared, config: TrainConfig, since: Bundle | None = 
 
 
 def _table(parts: Parts, spec: FeatureSpec) -> pa.Table:
-    columns = sorted({*feature_columns(spec), *LABEL_COLUMNS})
-    parts.require(columns)
-    return parts.read(columns)
+    columns = {*feature_columns(spec), *LABEL_COLUMNS}
+    parts.require(sorted(columns))
+    return parts.read(sorted({*columns, *label_columns(parts)}))
 
 
 @contextmanager
