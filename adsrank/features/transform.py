@@ -304,7 +304,7 @@ def _fit_encoder(table: pa.Table, readers: list[tuple[FeatureRow, str]]) -> Enco
         if hashed:
             return HashBuckets(first.buckets).fit(words)
         return StringVocabulary.fit(words, first.min_count, first.max_size)
-    values = np.concatenate([_known_integers(table, row, name) for row, name in readers])
+    values = np.concatenate([known_integers(table, row, name) for row, name in readers])
     if hashed:
         return HashBuckets(first.buckets).fit(values)
     return IntegerVocabulary.fit(values, first.min_count, first.max_size)
@@ -316,7 +316,8 @@ def _number(row: FeatureRow, columns: Columns) -> source.Float64:
     return source.numbers(columns, row.source)
 
 
-def _known_integers(table: pa.Table, row: FeatureRow, column: str) -> Int64:
+def known_integers(table: pa.Table, row: FeatureRow, column: str) -> Int64:
+    """The values (int64 [n], missing ones left out) by which `column` of the row looks into its table."""
     if row.type is Type.LIST:
         found = source.lists(table, column)[0]
         return found[found != 0] if row.transform is Transform.SEQUENCE else found

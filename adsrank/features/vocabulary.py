@@ -54,9 +54,13 @@ class IntegerVocabulary:
     @classmethod
     def fit(cls, values: Int64, min_count: int, max_size: int) -> Self:
         """Learn from `values` (int64 [n], missing ones left out)."""
-        distinct, counts = np.unique(values, return_counts=True)
+        return cls.of_counts(*np.unique(values, return_counts=True), min_count, max_size)
+
+    @classmethod
+    def of_counts(cls, distinct: Int64, counts: Int64, min_count: int, max_size: int) -> Self:
+        """Learn from distinct values in rising order and how often each was met."""
         kept = _frequent(counts, min_count, max_size)
-        return cls(distinct[kept], Seen(len(values), len(distinct), int(counts[kept].sum())))
+        return cls(distinct[kept], Seen(int(counts.sum()), len(distinct), int(counts[kept].sum())))
 
     @property
     def size(self) -> int:
@@ -96,7 +100,11 @@ class StringVocabulary:
         found, counts = _counted(pc.value_counts(values.drop_null()))
         words = np.array(found.to_pylist(), dtype=object)
         order = np.argsort(words.astype(str), kind="stable") if len(words) else np.zeros(0, np.int64)
-        words, counts = words[order], counts[order]
+        return cls.of_counts(words[order], counts[order], min_count, max_size)
+
+    @classmethod
+    def of_counts(cls, words: npt.NDArray[Any], counts: Int64, min_count: int, max_size: int) -> Self:
+        """Learn from distinct words in alphabetical order and how often each was met."""
         kept = _frequent(counts, min_count, max_size)
         return cls(words[kept].tolist(), Seen(int(counts.sum()), len(words), int(counts[kept].sum())))
 

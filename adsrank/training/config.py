@@ -1,6 +1,6 @@
 """How a model is trained."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,6 +33,14 @@ class FirstStageConfig(Settings):
     shrinkage: float = Field(5.0, ge=0, description="Rows of prior belief in an ad's mean score.")
 
 
+class ScheduleConfig(Settings):
+    """How the learning rates go up and down: a factor of both, by step over all epochs."""
+
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps in which it rises from 0 to 1.")
+    shape: Literal["constant", "cosine", "linear"] = Field("constant", description="What follows the rise.")
+    floor: float = Field(0.0, ge=0, le=1, description="Where cosine and linear end.")
+
+
 class TrainConfig(Settings):
     """Everything that decides how a bundle comes out, beside the table and the features."""
 
@@ -43,6 +51,15 @@ class TrainConfig(Settings):
     epochs: int = Field(5, ge=1, le=1000, description="At most.")
     patience: int = Field(2, ge=1, description="Epochs without a better loss on later rows before stopping.")
     learning_rate: float = Field(2e-3, gt=0, le=1)
+    embedding_learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Of embeddings; without it they take `learning_rate`."
+    )
+    schedule: ScheduleConfig = ScheduleConfig()
+    embedding_update: Literal["auto", "dense", "lazy"] = Field(
+        "auto",
+        description="dense: Adam moves every row at each step; lazy: only the rows a batch met; auto: lazy "
+        "from 200,000 rows on.",
+    )
     embedding_decay: float = Field(5.0, ge=0, le=100, description="Decoupled weight decay of embeddings.")
     embedding_epsilon: float = Field(
         1e-4,
@@ -52,6 +69,13 @@ class TrainConfig(Settings):
         "seen a few times stays near where it began.",
     )
     weight_decay: float = Field(1e-4, ge=0, le=10, description="Decoupled weight decay of the rest.")
+    window_rows: int = Field(
+        1_000_000,
+        ge=1000,
+        le=1_000_000_000,
+        description="Rows held in memory at once. A longer table is streamed: it is encoded into files, and "
+        "an epoch shuffles blocks of it and the rows of a window.",
+    )
     unknown_rate: float = Field(
         0.02, ge=0, lt=1, description="Share of ad ids replaced by 'any other', so that new ads are known of."
     )

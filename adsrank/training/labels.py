@@ -45,8 +45,11 @@ class Labels:
         return len(self.time)
 
     @classmethod
-    def read(cls, table: pa.Table, attribution_days: float) -> Self:
-        """From a table sorted by time.
+    def read(cls, table: pa.Table, attribution_days: float, until: int | None = None) -> Self:
+        """From a table sorted by time, or a piece of one.
+
+        Parameters:
+            until: of a piece, the moment of the whole table's last row (microseconds since 1970).
 
         Raises:
             InputError: a column absent or of another type, or a value out of range; names row and value.
@@ -70,12 +73,12 @@ class Labels:
             _flags(table, "save"),
             _flags(table, "hide"),
             conversion,
-            time + window <= time.max(),
+            time + window <= (time.max() if until is None else until),
             _flags(table, "long_click") if "long_click" in table.column_names else None,
             _order_value(table) if "value_micros" in table.column_names else None,
         )
 
-    def take(self, rows: Int64) -> "Labels":
+    def take(self, rows: Int64 | slice) -> "Labels":
         """The labels of `rows`."""
         columns: dict[str, Any] = {name: getattr(self, name) for name in Labels.__dataclass_fields__}
         return replace(self, **{name: c[rows] for name, c in columns.items() if c is not None})
