@@ -21,6 +21,8 @@ from adsrank.models.manifest import (
     CALIBRATORS,
     FIRST_STAGE,
     LIMITS,
+    SAMPLE,
+    SCHEMA_VERSION,
     TRANSFORM,
     WEIGHTS,
     Manifest,
@@ -28,24 +30,32 @@ from adsrank.models.manifest import (
 )
 from adsrank.models.multitask import MultiTask
 from adsrank.models.probabilities import Probabilities
+from adsrank.models.sample import Sample
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 1_000_000
-PRIOR = "first_stage.prior"
-"""Name of the first stage's prior among the tensors."""
+MAX_CONTAINERS = 1_000_000
+"""Lists and objects that one JSON file may open: each costs some sixty times its two bytes once read."""
+STAGE = "first_stage."
+"""Before the names of the first stage's tensors."""
 
 
 def contents(
-    transform: CompiledTransform, network: MultiTask, probabilities: Probabilities, first_stage: FirstStage
+    transform: CompiledTransform,
+    network: MultiTask,
+    probabilities: Probabilities,
+    first_stage: FirstStage,
+    sample: Sample,
 ) -> dict[str, bytes]:
     """The bytes of each file but the manifest; equal parts give equal bytes."""
     tensors = {name: value.detach().numpy() for name, value in network.state_dict().items()}
-    tensors[PRIOR] = first_stage.prior_
+    tensors |= {STAGE + name: value for name, value in first_stage.tensors().items()}
     return {
         WEIGHTS: save_tensors({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}),
         TRANSFORM: canonical(transform.to_json()),
         CALIBRATORS: canonical(probabilities.to_json()),
-        FIRST_STAGE: first_stage.to_json(),
+        FIRST_STAGE: canonical(first_stage.to_json()),
+        SAMPLE: canonical(sample.to_json()),
     }
 
 
@@ -95,6 +105,12 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     if not isinstance(found, dict):
         raise BundleError(f"{path / MANIFEST}: not an object; make the bundle again")
     claimed = found.pop("id", None)
+    version = found.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path / MANIFEST}: schema_version {str(version)[:20]}, this code reads {SCHEMA_VERSION}: "
+            "train it again, or serve it with the code that made it"
+        )
     try:
         manifest = Manifest.model_validate(found)
     except ValidationError as error:
@@ -103,6 +119,7 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         raise BundleError(f"{path / MANIFEST}: {where or 'manifest'}: {first['msg']}") from None
     if claimed != manifest.id:
         raise BundleError(f"{path / MANIFEST}: id {claimed!r} is not that of its content ({manifest.id})")
+    _nothing_else(path)
     files = {}
     for name, limit in LIMITS.items():  # names come from here, never from the manifest
         entry = manifest.files[name]
@@ -117,15 +134,27 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def parse(text: bytes, where: str) -> Any:
-    """JSON without NaN, infinities or repeated keys.
+    """JSON without NaN, infinities or repeated keys, and not so much of it that reading fills the memory.
 
     Raises:
         BundleError: anything else; names the file.
     """
+    opened = text.count(b"[") + text.count(b"{")
+    if opened > MAX_CONTAINERS:
+        raise BundleError(f"{where}: {opened} lists and objects; at most {MAX_CONTAINERS}")
     try:
         return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{where}: not valid JSON: {str(error)[:120]}") from None
+
+
+def _nothing_else(path: Path) -> None:
+    """What the manifest does not know of was not checked, so it has no place here."""
+    known = {MANIFEST, *LIMITS}
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name not in known:
+                raise BundleError(f"{path / entry.name!s}: not a file of a bundle; take it away")
 
 
 def _refuse(constant: str) -> Any:

@@ -8,18 +8,28 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from adsrank.models.held_out import HeldOut
 from adsrank.models.multitask import HEADS, ModelSize
+from adsrank.models.probabilities import calibrated
 from auction.policy import Exposure
 from auction.settings import Settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 had neither a sample nor held-out figures, so nothing could be checked on load."""
 
 WEIGHTS = "weights.safetensors"
 TRANSFORM = "transform.json"
 CALIBRATORS = "calibrators.json"
 FIRST_STAGE = "first_stage.json"
+SAMPLE = "sample.json"
 
-LIMITS = {WEIGHTS: 2 * 2**30, TRANSFORM: 256 * 2**20, CALIBRATORS: 16 * 2**20, FIRST_STAGE: 64 * 2**20}
+LIMITS = {
+    WEIGHTS: 2 * 2**30,
+    TRANSFORM: 128 * 2**20,
+    CALIBRATORS: 16 * 2**20,
+    FIRST_STAGE: 64 * 2**20,
+    SAMPLE: 8 * 2**20,
+}
 """The files of a bundle beside its manifest, and the most bytes each may have."""
 
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -45,11 +55,13 @@ class DataSpan(Settings):
 class Manifest(Settings):
     """`manifest.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     feature_spec: str = Field(pattern=r"^[0-9a-f]{16}$", description="Hash of the feature table.")
     embedding_space: str = Field(min_length=1, max_length=64)
     heads: tuple[str, ...]
     model: ModelSize
+    first_stage: Literal["xgboost", "two_tower"]
+    held_out: dict[str, HeldOut] = Field(description="A head: its figures on the test rows.")
     exposure: Exposure
     data: DataSpan
     conversion_rate: float = Field(
@@ -64,6 +76,8 @@ class Manifest(Settings):
             raise ValueError(f"files: give exactly {sorted(LIMITS)}, not {sorted(self.files)[:8]}")
         if self.heads != tuple(head for head in HEADS if head in self.heads) or "click" not in self.heads:
             raise ValueError(f"heads: give 'click' and others of {HEADS}, in that order")
+        if set(self.held_out) != set(calibrated(self.heads)):
+            raise ValueError(f"held_out: give exactly {sorted(calibrated(self.heads))}")
         curve = self.exposure.examination
         if any(later > earlier for earlier, later in pairwise(curve)):
             raise ValueError("exposure.examination must not increase")
