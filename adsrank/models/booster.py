@@ -38,6 +38,8 @@ class BoosterStage:
         cheap: columns of `FeatureBatch.ad.numbers` to read.
     """
 
+    kind = "xgboost"
+
     def __init__(self, booster: xgb.Booster, prior: Float32, cheap: list[int]) -> None:
         self.booster = booster
         self.prior_ = prior

@@ -126,7 +126,11 @@ def _finite(value: Any) -> Any:
 
 
 def _column(where: str, data: Any) -> pa.Array:
-    if not isinstance(data, dict) or data.get("type") not in TYPES or not isinstance(data.get("values"), list):
+    if (
+        not isinstance(data, dict)
+        or data.get("type") not in TYPES
+        or not isinstance(data.get("values"), list)
+    ):
         raise InputError(f"{where}.type", _named(data, "type"), f"give one of {', '.join(TYPES)}")
     try:
         return pa.array(data["values"], TYPES[data["type"]])

@@ -14,7 +14,7 @@ from adsrank.models.bundle import Bundle, assemble
 from adsrank.models.manifest import canonical
 from adsrank.training.calibrate import fit_calibrators
 from adsrank.training.config import TrainConfig
-from adsrank.training.evaluate import evaluate
+from adsrank.training.evaluate import evaluate, held_out
 from adsrank.training.first_stage import cut_recall, fit_first_stage
 from adsrank.training.fit import Progress, fit_network
 from adsrank.training.labels import Labels, by_time
@@ -94,6 +94,7 @@ def _train(table: pa.Table, spec: FeatureSpec, config: TrainConfig, progress: Pr
             "embedding_space": config.embedding_space,
             "heads": config.heads,
             "model": config.model,
+            "held_out": held_out(heads),
             "exposure": curve.policy(),
             "data": {
                 "rows": len(labels),
@@ -109,6 +110,7 @@ def _train(table: pa.Table, spec: FeatureSpec, config: TrainConfig, progress: Pr
         network,
         probabilities,
         stage,
+        table.slice(split.calibrate_end),
     )
     report = {
         "bundle": bundle.id,
