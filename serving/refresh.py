@@ -11,7 +11,10 @@ from adsrank.catalog.freezer import NEVER, freeze_catalog
 from adsrank.catalog.snapshot import Snapshot
 from adsrank.catalog.store import Store
 from adsrank.engine import Engine
+from adsrank.errors import BundleError
+from adsrank.models.admission import Admission
 from adsrank.models.bundle import Bundle
+from adsrank.models.pointer import resolve
 from adsrank.release import Release
 from adsrank.retrieval.retriever import Retriever
 from auction.log.writer import LogWriter
@@ -75,7 +78,9 @@ class Refresher:
         writer: LogWriter,
         metrics: Metrics,
         period_s: float,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._engine = engine
         self._store = store
         self._bundle_folder = bundle_folder
@@ -123,7 +128,7 @@ class Refresher:
                 part = "bundle"
                 # Noted first: a bundle that is refused is not read again every second.
                 self._manifest = manifest
-                bundle = Bundle.load(self._bundle_folder)
+                bundle = Bundle.load(self._bundle_folder, self._admission)
             self._catalog = version
             release = load_release(self._store, bundle, now.policy, now.retriever)
             self._writer.keep(release.resolved_policy)
@@ -138,8 +143,8 @@ class Refresher:
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
-            state = (self._bundle_folder / "manifest.json").stat()
-        except OSError:
+            state = (resolve(self._bundle_folder) / "manifest.json").stat()
+        except (OSError, BundleError):
             return None
         return state.st_mtime_ns, state.st_ino
 

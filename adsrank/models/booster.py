@@ -16,7 +16,7 @@ from scipy.special import expit
 from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
-from adsrank.models.manifest import canonical
+from adsrank.models.document import canonical
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

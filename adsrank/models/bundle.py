@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from adsrank.errors import BundleError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.source import Columns
 from adsrank.features.transform import CompiledTransform
@@ -18,6 +19,7 @@ from adsrank.models.admission import Admission
 from adsrank.models.first_stage import FirstStage
 from adsrank.models.manifest import Manifest
 from adsrank.models.multitask import MultiTask
+from adsrank.models.pointer import resolve
 from adsrank.models.probabilities import Probabilities
 from adsrank.models.sample import Sample, pick
 from auction.policy import Exposure
@@ -113,13 +115,24 @@ class Bundle:
         """Read a folder that anyone may have written, and let it show what it must before it serves.
 
         Parameters:
+            path: of the bundle, or of a registry, whose current bundle is read.
             admission: None reads without those checks: to look at a bundle, never to serve it.
 
         Raises:
             BundleError: anything is not as the manifest and this code say, or a check of `admission`
                 fails; names the file.
         """
-        manifest, files = folder.read(Path(path))
+        home = resolve(path)
+        manifest, files = folder.read(home)
+        if home != Path(path) and manifest.id != home.name:
+            raise BundleError(f"{home}: holds bundle {manifest.id}, not the one it is named for")
+        return cls.of(manifest, files, admission)
+
+    @classmethod
+    def of(
+        cls, manifest: Manifest, files: Mapping[str, bytes], admission: Admission | None = ADMISSION
+    ) -> Self:
+        """From what `folder.read` gives; raises as `load` does."""
         bundle = cls(manifest, *reading.build(manifest, files))
         if admission is not None:
             admission.admit(bundle)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.numpy import save as save_tensors
 
 from adsrank.errors import BundleError
 from adsrank.features.transform import CompiledTransform
+from adsrank.models.document import canonical, parse, read_plain
 from adsrank.models.first_stage import FirstStage
 from adsrank.models.manifest import (
     CALIBRATORS,
@@ -26,7 +26,6 @@ from adsrank.models.manifest import (
     TRANSFORM,
     WEIGHTS,
     Manifest,
-    canonical,
 )
 from adsrank.models.multitask import MultiTask
 from adsrank.models.probabilities import Probabilities
@@ -34,8 +33,6 @@ from adsrank.models.sample import Sample
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 1_000_000
-MAX_CONTAINERS = 1_000_000
-"""Lists and objects that one JSON file may open: each costs some sixty times its two bytes once read."""
 STAGE = "first_stage."
 """Before the names of the first stage's tensors."""
 
@@ -101,7 +98,7 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     """
     if not path.is_dir():
         raise BundleError(f"{path}: no such bundle; give the folder that holds {MANIFEST}")
-    found = parse(_content(path / MANIFEST, MAX_MANIFEST), str(path / MANIFEST))
+    found = parse(read_plain(path / MANIFEST, MAX_MANIFEST), str(path / MANIFEST))
     if not isinstance(found, dict):
         raise BundleError(f"{path / MANIFEST}: not an object; make the bundle again")
     claimed = found.pop("id", None)
@@ -125,27 +122,12 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         entry = manifest.files[name]
         if entry.bytes > limit:
             raise BundleError(f"{path / name}: {entry.bytes} bytes declared; at most {limit}")
-        files[name] = _content(path / name, limit)
+        files[name] = read_plain(path / name, limit)
         if len(files[name]) != entry.bytes:
             raise BundleError(f"{path / name}: {len(files[name])} bytes; the manifest says {entry.bytes}")
         if hashlib.sha256(files[name]).hexdigest() != entry.sha256:
             raise BundleError(f"{path / name}: altered since it was saved (SHA-256 differs)")
     return manifest, files
-
-
-def parse(text: bytes, where: str) -> Any:
-    """JSON without NaN, infinities or repeated keys, and not so much of it that reading fills the memory.
-
-    Raises:
-        BundleError: anything else; names the file.
-    """
-    opened = text.count(b"[") + text.count(b"{")
-    if opened > MAX_CONTAINERS:
-        raise BundleError(f"{where}: {opened} lists and objects; at most {MAX_CONTAINERS}")
-    try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{where}: not valid JSON: {str(error)[:120]}") from None
 
 
 def _nothing_else(path: Path) -> None:
@@ -155,29 +137,3 @@ def _nothing_else(path: Path) -> None:
         for entry in entries:
             if entry.name not in known:
                 raise BundleError(f"{path / entry.name!s}: not a file of a bundle; take it away")
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a number here")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _content(path: Path, limit: int) -> bytes:
-    """The bytes of a plain file of at most `limit` bytes; a link, pipe or device is refused."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read as a plain file: {error.strerror}") from None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleError(f"{path}: not a plain file")
-        if status.st_size > limit:
-            raise BundleError(f"{path}: {status.st_size} bytes; at most {limit}")
-        return file.read(limit + 1)

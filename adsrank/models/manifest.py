@@ -1,13 +1,13 @@
 """What a bundle says of itself: versions, spaces, sizes, and the hash of every file."""
 
 import hashlib
-import json
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from adsrank.models.document import canonical
 from adsrank.models.held_out import HeldOut
 from adsrank.models.multitask import HEADS, ModelSize
 from adsrank.models.probabilities import calibrated
@@ -87,8 +87,3 @@ class Manifest(Settings):
     def id(self) -> str:
         """16 hex digits over everything above, file hashes included: equal bundles have equal ids."""
         return hashlib.sha256(canonical(self.model_dump(mode="json"))).hexdigest()[:16]
-
-
-def canonical(data: Any) -> bytes:
-    """JSON that depends on the values alone."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

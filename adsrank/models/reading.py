@@ -12,8 +12,9 @@ from safetensors.numpy import load as load_tensors
 from adsrank.errors import BundleError, InputError
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.booster import BoosterStage
+from adsrank.models.document import parse
 from adsrank.models.first_stage import FirstStage
-from adsrank.models.folder import STAGE, parse
+from adsrank.models.folder import STAGE
 from adsrank.models.manifest import CALIBRATORS, FIRST_STAGE, SAMPLE, TRANSFORM, WEIGHTS, Manifest
 from adsrank.models.multitask import Inputs, MultiTask
 from adsrank.models.probabilities import Probabilities, calibrated

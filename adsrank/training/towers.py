@@ -39,8 +39,7 @@ def fit_towers(
             else:
                 weight.zero_()
         net.get_buffer("prior").copy_(torch.from_numpy(prior))
-        last = net.ad[-1]
-        last.bias[-1] = float(target.mean())
+        net.get_parameter("ad.2.bias")[-1] = float(target.mean())
     n = len(sample)
     asked, offered = tensors(sample.request), tensors(sample.ad)
     wanted = torch.from_numpy(target.astype(np.float32))

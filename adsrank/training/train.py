@@ -11,7 +11,7 @@ import torch
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.bundle import Bundle, assemble
-from adsrank.models.manifest import canonical
+from adsrank.models.document import canonical
 from adsrank.training.calibrate import fit_calibrators
 from adsrank.training.config import TrainConfig
 from adsrank.training.evaluate import evaluate, held_out
