@@ -28,6 +28,9 @@ TREE_COLUMNS = (
     "default_left", "base_weights", "loss_changes", "sum_hessian",
 )  # fmt: skip
 
+CATEGORY_COLUMNS = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
+"""Read by the library as places in other arrays."""
+
 
 class BoosterStage:
     """Scores candidates in about a millisecond a thousand.
@@ -115,11 +118,13 @@ def _check_booster(data: Any, features: int) -> None:
             raise InputError("trees", len(trees), f"give 1 to {MAX_TREES} trees of one output")
         if int(model["gbtree_model_param"]["num_trees"]) != len(trees):
             raise InputError("num_trees", model["gbtree_model_param"]["num_trees"], f"there are {len(trees)}")
+        if any(model.get("cats", {}).values()):
+            raise InputError("cats", "categories", "give trees over numbers alone")
         if model["iteration_indptr"] != list(range(len(trees) + 1)):
             raise InputError("iteration_indptr", "other", "give one tree an iteration")
         for number, tree in enumerate(trees):
             _check_tree(tree, f"trees[{number}]", features)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("booster", f"{type(error).__name__}: {error}"[:120], "give XGBoost JSON") from None
@@ -134,6 +139,8 @@ def _check_tree(tree: dict[str, Any], where: str, features: int) -> None:
         )
     if tree["tree_param"].get("size_leaf_vector") not in ("0", "1") or any(columns["split_type"]):
         raise InputError(where, "vector leaves or categories", "give trees of one number a leaf")
+    if any(tree.get(name) for name in CATEGORY_COLUMNS):
+        raise InputError(where, "categories", "give trees over numbers alone")
     left = np.array(columns["left_children"], np.int64)
     right = np.array(columns["right_children"], np.int64)
     split = np.array(columns["split_indices"], np.int64)

@@ -57,6 +57,18 @@ def wide(data):
     data["learner"]["learner_model_param"]["num_feature"] = "3"
 
 
+def a_category(data):
+    tree(data)["categories_nodes"] = [10**6]
+
+
+def huge_number(data):
+    tree(data)["left_children"][0] = 10**30
+
+
+def no_object(data):
+    tree(data)["tree_param"] = "x"
+
+
 def no_trees(data):
     data["learner"]["gradient_booster"]["model"]["trees"] = []
 
@@ -68,7 +80,7 @@ def nothing(data):
 @pytest.mark.parametrize(
     "harm",
     [backwards, outside, no_such_feature, nan_leaf, short_column, another_booster, another_objective, wide,
-     no_trees, nothing],
+     a_category, huge_number, no_object, no_trees, nothing],
 )  # fmt: skip
 def test_a_hostile_booster_is_refused_before_the_library_walks_it(trained, harm):
     stage = trained.bundle.first_stage
