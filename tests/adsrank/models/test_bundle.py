@@ -262,7 +262,7 @@ def another_first_stage(path, manifest):
         (nan_calibrator, "calibrators.json: not valid JSON"),
         (repeated_key, "transform.json: not valid JSON: a key stands twice"),
         (deep_json, "transform.json"),
-        (wide_json, "transform.json: 1000003 lists and objects"),
+        (wide_json, "transform.json: 1000004 lists and objects"),
         (no_safetensors, "weights.safetensors: not safetensors"),
         (oversized_tensor, "weights.safetensors: not safetensors"),
         (endless_header, "weights.safetensors: not safetensors"),
