@@ -22,9 +22,10 @@ PRICED = ("click", "conversion_given_click", "click_conversion")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was found, and the bound it should keep."""
+    """One check: of which file, what was found, and the bound it should keep; a note where it says more."""
 
-    name: str
+    file: str
+    check: str
     value: float
     bound: str
     holds: bool
@@ -52,7 +53,8 @@ class Admission(Settings):
         """Raises BundleError for the first check that fails; names file and field."""
         for finding in self.examine(bundle):
             if not finding.holds:
-                raise BundleError(f"{finding.name}: {finding.value:.4g}, {finding.bound}; {finding.note}")
+                found = f"{finding.check} {finding.value:.4g}, should be {finding.bound}"
+                raise BundleError(f"{finding.file}: {found}: {finding.note}")
 
     def examine(self, bundle: "Bundle") -> list[Finding]:
         """Every check. The sample is scored as it is served: by one thread, one request's rows at a time."""
@@ -66,16 +68,14 @@ class Admission(Settings):
             **{name: (found[name], told) for name, told in sample.expected.items()},
             "prerank": (bundle.prerank(batch), sample.prerank),
         }
-        return [
-            Finding(
-                f"sample.json: {name} of {len(sample)} rows, furthest from the stored answer",
-                apart := float(np.abs(log_odds(now) - log_odds(told)).max()),
-                f"at most {self.tolerance:g} in log-odds",
-                apart <= self.tolerance,  # not for NaN
-                "code, library or processor answer otherwise than where it was made: make it again here",
-            )
-            for name, (now, told) in pairs.items()
-        ]
+        findings = []
+        for name, (now, told) in pairs.items():
+            apart = float(np.abs(log_odds(now) - log_odds(told)).max())
+            same = apart <= self.tolerance  # not for NaN
+            note = "" if same else "not the answers it gave where it was made: make it again with this code"
+            bound = f"at most {self.tolerance:g} off in log-odds"
+            findings.append(Finding("sample.json", f"answers of {name}", apart, bound, same, note))
+        return findings
 
     def _speed(self, bundle: "Bundle") -> Finding:
         columns = bundle.sample.columns
@@ -86,34 +86,34 @@ class Admission(Settings):
             bundle.prerank(batch)
             bundle.calibrate(bundle.score(batch))
             best = min(best, thread_time() - begin)
-        return Finding(
-            f"sample.json: processor time for {len(bundle.sample)} rows, fastest of {self.runs}",
-            best * 1e3,
-            f"at most {self.max_ms:g} ms",
-            best * 1e3 <= self.max_ms,
-            "give a smaller model or a larger `max_ms`",
-        )
+        taken, note = best * 1e3, f"{len(bundle.sample)} rows; give a smaller model or a larger `max_ms`"
+        fast = taken <= self.max_ms
+        bound = f"at most {self.max_ms:g} ms"
+        return Finding("sample.json", "processor time", taken, bound, fast, "" if fast else note)
 
     def _calibration(self, bundle: "Bundle") -> list[Finding]:
-        off = self.calibration_off
+        bound = f"{1 - self.calibration_off:g} to {1 + self.calibration_off:g}"
         findings = []
         for head, held in bundle.manifest.held_out.items():
             if head not in PRICED or held.pcoc is None:
                 continue
-            bad = held.off_by(off)
-            note = "calibrate it again, or say `allow_miscalibrated`"
+            bad = held.off_by(self.calibration_off)
+            span = "" if held.low is None else f", 95 % from {held.low:.3f} to {held.high:.3f}"
+            note = f"{held.positives} positives{span}"
             if bad and self.allow_miscalibrated:
-                note = "off, and allowed by `allow_miscalibrated`"
-            elif abs(held.pcoc - 1) > off and not bad:
-                note = f"outside, but {held.positives} positives prove nothing"
-            span = "" if held.low is None else f" ({held.low:.3f} to {held.high:.3f})"
+                note += "; off, and allowed by `allow_miscalibrated`"
+            elif bad:
+                note += "; calibrate it again, or say `allow_miscalibrated`"
+            elif abs(held.pcoc - 1) > self.calibration_off:
+                note += "; may be chance"
             findings.append(
                 Finding(
-                    f"manifest.json: held_out.{head}.pcoc{span}",
+                    "manifest.json",
+                    f"held-out PCOC of {head}",
                     held.pcoc,
-                    f"{1 - off:g} to {1 + off:g}",
+                    bound,
                     not bad or self.allow_miscalibrated,
-                    note if bad or abs(held.pcoc - 1) > off else "",
+                    note,
                 )
             )
         return findings

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from auction.settings import Settings
 
+LEAST = 50
+"""Positives, seen or promised, from which on a PCOC says something of the model rather than of chance."""
+
 
 class HeldOut(Settings):
     """A head's figures. PCOC is predicted over observed positives; above 1 the model promises too much.
@@ -32,8 +35,10 @@ class HeldOut(Settings):
     def off_by(self, share: float) -> bool:
         """Whether PCOC leaves 1 - share .. 1 + share for certain: no part of its interval lies inside.
 
-        Too few positives for an interval prove nothing, and count as not off.
+        Fewer than `LEAST` positives, both seen and promised, prove nothing, and count as not off.
         """
-        if self.low is None or self.high is None:
+        if self.pcoc is None or self.low is None or self.high is None:
+            return False
+        if max(self.positives, self.positives * self.pcoc) < LEAST:
             return False
         return self.high < 1 - share or self.low > 1 + share

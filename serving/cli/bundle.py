@@ -107,16 +107,18 @@ def verify(
     try:
         loaded = Bundle.load(path, admission=None)
     except BundleError as error:
-        findings.append(Finding("files", 0.0, "as the manifest and this code say", False, str(error)))
+        findings.append(Finding("", "files", 0.0, "as the manifest and this code say", False, str(error)))
     else:
         bundle_id = loaded.id
         files = len(loaded.manifest.files)
-        findings.append(Finding("files", files, "as the manifest and this code say", True))
+        findings.append(Finding("", "files", files, "as the manifest and this code say", True))
         findings += rules.examine(loaded)
         if space is not None:
             same = loaded.embedding_space == space
             note = "" if same else f"it speaks {loaded.embedding_space!r}"
-            findings.append(Finding("embedding space", float(same), f"is {space!r}", same, note))
+            findings.append(
+                Finding("manifest.json", "embedding space", float(same), f"is {space!r}", same, note)
+            )
     serves = all(finding.holds for finding in findings)
     if as_json:
         emit_json({"id": bundle_id, "serves": serves, "findings": findings})
@@ -124,11 +126,11 @@ def verify(
         table(
             f"bundle {bundle_id or path}: {'may serve' if serves else 'must not serve'}",
             ["check", "found", "bound", "holds"],
-            [(f.name, f"{f.value:.4g}", f.bound, "yes" if f.holds else "no") for f in findings],
+            [(f.check, f"{f.value:.4g}", f.bound, "yes" if f.holds else "no") for f in findings],
         )
         for finding in findings:
-            if finding.note and (not finding.holds or "proc" not in finding.name):
-                out.print(f"{finding.name}: {finding.note}", markup=False)
+            if finding.note:
+                out.print(f"{finding.check}: {finding.note}", markup=False, soft_wrap=True)
     if not serves:
         raise typer.Exit(CHECK_FAILED)
 
