@@ -24,7 +24,8 @@ import torch
 from adsrank.data.market import make
 from adsrank.features.batch import FeatureBatch
 from adsrank.models.bundle import Bundle
-from adsrank.models.multitask import ModelSize, tensors
+from adsrank.models.config import ModelConfig
+from adsrank.models.half import tensors
 from adsrank.models.onnx import OnnxScorer, export_onnx, one_request, parity
 from adsrank.training import TrainConfig, train
 from benchmarks.peers import install, named
@@ -34,8 +35,8 @@ SEED = 5
 CANDIDATES = (200, 500)
 ROUNDS = 150
 SIZES = {
-    "shipped size": ModelSize(),
-    "4 experts of 256-128": ModelSize(embedding=16, hidden=256, output=128, tower=64),
+    "shipped size": ModelConfig(),
+    "4 experts of 256-128": ModelConfig(embedding=16, hidden=256, output=128, tower=64),
 }
 PACKAGES = [
     "onnx==1.23.2", "onnxscript==0.7.2", "onnxruntime==1.31.1", "onnx-ir==1.1.0", "ml-dtypes", "flatbuffers"
@@ -69,7 +70,7 @@ def ready() -> bool:
     return all(find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime"))
 
 
-def sized(label: str, size: ModelSize, table: pa.Table, graph: Path | None) -> Iterator[Row]:
+def sized(label: str, size: ModelConfig, table: pa.Table, graph: Path | None) -> Iterator[Row]:
     """Rows of one size of model; without `graph` ONNX Runtime cannot be had."""
     bundle = train(table, config=TrainConfig(epochs=1, model=size)).bundle
     batches = {n: one_request(bundle.prepare(table.slice(0, n)), 0) for n in CANDIDATES}

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from adsrank.models.config import ModelConfig
 from adsrank.models.document import canonical
+from adsrank.models.heads import check_heads
 from adsrank.models.held_out import HeldOut
-from adsrank.models.multitask import HEADS, ModelSize
 from adsrank.models.probabilities import calibrated
 from auction.policy import Exposure
 from auction.settings import Settings
@@ -59,7 +60,7 @@ class Manifest(Settings):
     feature_spec: str = Field(pattern=r"^[0-9a-f]{16}$", description="Hash of the feature table.")
     embedding_space: str = Field(min_length=1, max_length=64)
     heads: tuple[str, ...]
-    model: ModelSize
+    model: ModelConfig
     first_stage: Literal["xgboost", "two_tower"]
     held_out: dict[str, HeldOut] = Field(description="A head: its figures on the test rows.")
     exposure: Exposure
@@ -74,8 +75,7 @@ class Manifest(Settings):
     def _lists_its_files(self) -> Self:
         if set(self.files) != set(LIMITS):
             raise ValueError(f"files: give exactly {sorted(LIMITS)}, not {sorted(self.files)[:8]}")
-        if self.heads != tuple(head for head in HEADS if head in self.heads) or "click" not in self.heads:
-            raise ValueError(f"heads: give 'click' and others of {HEADS}, in that order")
+        check_heads(self.heads)
         if set(self.held_out) != set(calibrated(self.heads)):
             raise ValueError(f"held_out: give exactly {sorted(calibrated(self.heads))}")
         curve = self.exposure.examination

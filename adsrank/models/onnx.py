@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch, Half
 from adsrank.models.bundle import Bundle
-from adsrank.models.multitask import HalfTensors, tensors
+from adsrank.models.half import HalfTensors, tensors
+from adsrank.models.heads import VALUES
 
 Float64 = npt.NDArray[np.float64]
 
@@ -53,7 +54,11 @@ class OnnxScorer:
         given = arrays(batch)
         (logits,) = self._session.run([OUTPUT], {name: given[name] for name in self._names})
         found = expit(logits.astype(np.float64))
-        return {head: np.ascontiguousarray(found[:, number]) for number, head in enumerate(self.heads)}
+        return {
+            head: np.ascontiguousarray(found[:, number])
+            for number, head in enumerate(self.heads)
+            if head not in VALUES
+        }
 
 
 def export_onnx(bundle: Bundle, out: str | Path) -> Path:
@@ -101,7 +106,7 @@ def parity(bundle: Bundle, path: str | Path, requests: int = 8) -> float:
     for row in range(min(requests, len(rows))):
         batch = one_request(rows, row)
         theirs, ours = scorer.score(batch), bundle.score(batch)
-        for head in bundle.heads:
+        for head in ours:
             one, other = (np.log(p[head]) - np.log1p(-p[head]) for p in (theirs, ours))
             apart = max(apart, float(np.abs(one - other).max()))
     return apart
@@ -155,6 +160,8 @@ def _named(half: Half | HalfTensors, of: str) -> dict[str, Any]:
 
 def _filled(like: Any, left: list[Tensor]) -> Any:
     """A structure like `like`, its tensors that hold anything taken from the front of `left`."""
+    if like is None:
+        return None
     if isinstance(like, Tensor):
         return left.pop(0) if like.shape[1] else like
     parts = (_filled(part, left) for part in like)

@@ -14,12 +14,12 @@ from adsrank.features.transform import CompiledTransform
 from adsrank.models.booster import BoosterStage
 from adsrank.models.document import parse
 from adsrank.models.first_stage import FirstStage
-from adsrank.models.folder import STAGE
+from adsrank.models.folder import MANIFEST, STAGE
 from adsrank.models.manifest import CALIBRATORS, FIRST_STAGE, SAMPLE, TRANSFORM, WEIGHTS, Manifest
-from adsrank.models.multitask import Inputs, MultiTask
+from adsrank.models.multitask import MultiTask
 from adsrank.models.probabilities import Probabilities, calibrated
 from adsrank.models.sample import Sample
-from adsrank.models.two_tower import Towers, TwoTowerStage
+from adsrank.models.two_tower import TowerWidths, TwoTowerStage
 
 Float32 = npt.NDArray[np.float32]
 
@@ -46,7 +46,7 @@ def build(
     about_stage = parse(files[FIRST_STAGE], FIRST_STAGE)
     width = network.embedding.embedding_dim
     with _naming(FIRST_STAGE):
-        towers = Towers.read(about_stage) if manifest.first_stage == "two_tower" else None
+        towers = TowerWidths.read(about_stage) if manifest.first_stage == "two_tower" else None
     shapes = TwoTowerStage.shapes(transform, towers, width) if towers else BoosterStage.shapes(transform)
     learned, stored = _tensors(network, shapes, files[WEIGHTS])
     network.load_state_dict({name: torch.from_numpy(value) for name, value in learned.items()}, assign=True)
@@ -76,9 +76,8 @@ def _naming(file: str) -> Iterator[None]:
 
 def _network(manifest: Manifest, transform: CompiledTransform) -> MultiTask:
     """Shapes only: nothing is allocated for sizes that may be absurd."""
-    request, ad = (Inputs(*width) for width in transform.width())
-    with torch.device("meta"):
-        return MultiTask(transform.rows_, request, ad, manifest.heads, manifest.model)
+    with _naming(MANIFEST), torch.device("meta"):
+        return MultiTask.of(transform, manifest.heads, manifest.model)
 
 
 def _tensors(

@@ -21,14 +21,14 @@ from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch, Half
 from adsrank.features.spec import NUMERIC, SINGLE, FeatureRow, Group, Transform
 from adsrank.features.transform import CompiledTransform
-from adsrank.models.multitask import HalfTensors, tensors
+from adsrank.models.half import HalfTensors, tensors
 from auction.settings import Settings
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 
-class Towers(Settings):
+class TowerWidths(Settings):
     """Widths."""
 
     dim: int = Field(32, ge=1, le=1024, description="Of the vectors.")
@@ -77,7 +77,7 @@ class TwoTowerNet(nn.Module):
         request, ad: columns of numbers of each; ids and lists as the transform declares them.
     """
 
-    def __init__(self, transform: CompiledTransform, towers: Towers, embedding: Tensor) -> None:
+    def __init__(self, transform: CompiledTransform, towers: TowerWidths, embedding: Tensor) -> None:
         super().__init__()
         self.columns = AdColumns.of(transform)
         self._embedding = (embedding,)  # in a tuple: not a parameter of this module
@@ -132,7 +132,11 @@ class TwoTowerStage:
     kind = "two_tower"
 
     def __init__(
-        self, transform: CompiledTransform, towers: Towers, stored: Mapping[str, Float32], embedding: Tensor
+        self,
+        transform: CompiledTransform,
+        towers: TowerWidths,
+        stored: Mapping[str, Float32],
+        embedding: Tensor,
     ) -> None:
         self.towers = towers
         self.net = TwoTowerNet(transform, towers, embedding.detach())
@@ -169,7 +173,7 @@ class TwoTowerStage:
         return self.towers.model_dump(mode="json")
 
     @staticmethod
-    def shapes(transform: CompiledTransform, towers: Towers, width: int) -> dict[str, tuple[int, ...]]:
+    def shapes(transform: CompiledTransform, towers: TowerWidths, width: int) -> dict[str, tuple[int, ...]]:
         """Of `tensors`; `width` is that of the embeddings."""
         with torch.device("meta"):
             net = TwoTowerNet(transform, towers, torch.empty(1, width))

@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
-from adsrank.models.multitask import MultiTask, tensors
+from adsrank.models.half import tensors
+from adsrank.models.multitask import MultiTask
 from adsrank.models.two_tower import TwoTowerNet, TwoTowerStage
 from adsrank.training.config import TowersConfig
 

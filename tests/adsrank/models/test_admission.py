@@ -45,7 +45,7 @@ def test_a_bundle_that_answers_otherwise_is_refused(trained, saved, monkeypatch)
     """As after a change of the library that nobody noticed."""
     bundle = Bundle.load(saved)
     with np.errstate(all="ignore"):
-        bundle.network.head_bias.data += 0.01
+        bundle.network.towers.head_bias.data += 0.01
     with pytest.raises(BundleError, match=r"sample\.json: answers of p_click 0\.0"):
         Admission().admit(bundle)
     Admission(tolerance=0.5).admit(bundle)

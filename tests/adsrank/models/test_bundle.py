@@ -109,16 +109,16 @@ def with_tensors(edit):
 
 
 def nan_weight(found):
-    found["head_bias"] = found["head_bias"].copy()
-    found["head_bias"][0] = np.nan
+    found["towers.head_bias"] = found["towers.head_bias"].copy()
+    found["towers.head_bias"][0] = np.nan
 
 
 def wrong_shape(found):
-    found["head_bias"] = np.zeros(9, np.float32)
+    found["towers.head_bias"] = np.zeros(9, np.float32)
 
 
 def wrong_type(found):
-    found["head_bias"] = found["head_bias"].astype(np.float64)
+    found["towers.head_bias"] = found["towers.head_bias"].astype(np.float64)
 
 
 def extra_tensor(found):
@@ -180,7 +180,7 @@ def no_safetensors(path, manifest):
 
 
 def oversized_tensor(path, manifest):
-    head = {"head_bias": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
+    head = {"towers.head_bias": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
     text = json.dumps(head).encode()
     (path / "weights.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 16)
 
@@ -248,9 +248,9 @@ def another_first_stage(path, manifest):
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        (with_tensors(nan_weight), "weights.safetensors: head_bias holds a value that is not finite"),
-        (with_tensors(wrong_shape), "weights.safetensors: head_bias"),
-        (with_tensors(wrong_type), "weights.safetensors: head_bias"),
+        (with_tensors(nan_weight), "weights.safetensors: towers.head_bias holds a value that is not finite"),
+        (with_tensors(wrong_shape), "weights.safetensors: towers.head_bias"),
+        (with_tensors(wrong_type), "weights.safetensors: towers.head_bias"),
         (with_tensors(extra_tensor), "weights.safetensors: other tensors"),
         (huge_model, "weights.safetensors"),
         (absurd_model, "manifest.json: model.hidden"),

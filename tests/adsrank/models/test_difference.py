@@ -29,7 +29,7 @@ def test_another_training_shows_in_every_part(trained, small):
     assert "embedding_space" not in changed
     assert {change.name for change in found.metrics} >= {"click.pcoc", "click.rows", "save.auc"}
     weights = {weight.name: weight for weight in found.weights}
-    assert weights["tower_weight"].relative > 0.01
+    assert weights["towers.head_weight"].relative > 0.01
     assert weights["embedding.weight"].relative is None or not found.vocabularies
     scores = {score.name: score for score in found.scores}
     assert 0 < scores["p_click"].mean < scores["p_click"].largest

@@ -7,7 +7,7 @@ from adsrank.errors import BundleError, InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.spec import Group
 from adsrank.models.bundle import Bundle
-from adsrank.models.two_tower import AdColumns, Towers
+from adsrank.models.two_tower import AdColumns, TowerWidths
 from adsrank.training.config import FirstStageConfig, TowersConfig
 from adsrank.training.first_stage import cut_recall, fit_first_stage
 
@@ -107,7 +107,7 @@ def test_a_bundle_with_towers_is_the_same_bundle_after_a_save(trained, stage, pl
 )
 def test_widths_of_a_hostile_author_are_refused(data, names):
     with pytest.raises(InputError, match=names):
-        Towers.read(data)
+        TowerWidths.read(data)
 
 
 def test_widths_that_do_not_fit_the_weights_are_refused(trained, stage, tmp_path):
