@@ -42,7 +42,7 @@ def open_runtime(settings: ServingSettings) -> Runtime:
     signer = TokenSigner(token_keys(settings.data, settings.token_key_variable))
     policy_file = settings.policy_file
     policy = AuctionPolicy.load(policy_file) if policy_file else AuctionPolicy()
-    bundle = Bundle.load(settings.bundle_folder)
+    bundle = Bundle.load(settings.bundle_folder, settings.admission)
     store = Store(settings.database_url, settings.database_schema)
     ledger = Ledger(settings.database_url, settings.database_schema)
     release = load_release(store, bundle, policy)
@@ -53,7 +53,15 @@ def open_runtime(settings: ServingSettings) -> Runtime:
     writer = _writer(settings)
     writer.keep(release.resolved_policy)
     event_log = EventLog(EventWriter(settings.log_folder, replica_name()), settings.flush_seconds)
-    refresher = Refresher(engine, store, settings.bundle_folder, writer, metrics, settings.refresh_seconds)
+    refresher = Refresher(
+        engine,
+        store,
+        settings.bundle_folder,
+        writer,
+        metrics,
+        settings.refresh_seconds,
+        settings.admission,
+    )
     traffic = TrafficClock(time.time()) if settings.trust_request_time else None
     clock = traffic if traffic is not None else time.time
     return Runtime(

@@ -11,7 +11,10 @@ from adsrank.catalog.freezer import NEVER, freeze_catalog
 from adsrank.catalog.snapshot import Snapshot
 from adsrank.catalog.store import Store
 from adsrank.engine import Engine
+from adsrank.errors import BundleError, SpaceMismatch
+from adsrank.models.admission import Admission
 from adsrank.models.bundle import Bundle
+from adsrank.models.pointer import resolve
 from adsrank.release import Release
 from adsrank.retrieval.retriever import Retriever
 from auction.log.writer import LogWriter
@@ -26,8 +29,20 @@ log = structlog.get_logger()
 def load_release(
     store: Store, bundle: Bundle, policy: AuctionPolicy, before: Retriever | None = None
 ) -> Release:
-    """The catalog as it stands beside `bundle`; an index `before` is kept where it still fits."""
-    snapshot = freeze_catalog(store.load(), bundle.embedding_space)
+    """The catalog as it stands beside `bundle`; an index `before` is kept where it still fits.
+
+    Raises:
+        SpaceMismatch: the catalog has vectors, and none of them of the bundle's space.
+    """
+    catalog = store.load()
+    spaces = {ad.embedding_space for ad in catalog.ads if ad.embedding is not None}
+    if spaces and bundle.embedding_space not in spaces:
+        found = ", ".join(sorted(str(space) for space in spaces))
+        raise SpaceMismatch(
+            f"bundle {bundle.id} speaks {bundle.embedding_space!r}, the catalog's vectors {found}: "
+            "no similarity could be measured; train on the catalog's space or serve the bundle's"
+        )
+    snapshot = freeze_catalog(catalog, bundle.embedding_space)
     retriever = Retriever.of(snapshot) if before is None else before.renewed(snapshot)
     return Release(policy, bundle, snapshot, retriever)
 
@@ -75,7 +90,9 @@ class Refresher:
         writer: LogWriter,
         metrics: Metrics,
         period_s: float,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._engine = engine
         self._store = store
         self._bundle_folder = bundle_folder
@@ -123,7 +140,7 @@ class Refresher:
                 part = "bundle"
                 # Noted first: a bundle that is refused is not read again every second.
                 self._manifest = manifest
-                bundle = Bundle.load(self._bundle_folder)
+                bundle = Bundle.load(self._bundle_folder, self._admission)
             self._catalog = version
             release = load_release(self._store, bundle, now.policy, now.retriever)
             self._writer.keep(release.resolved_policy)
@@ -136,12 +153,13 @@ class Refresher:
         log.info("refreshed", part=part, snapshot=release.snapshot.version, bundle=release.bundle.id)
         return True
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stamp(self) -> tuple[int, int, int] | None:
         try:
-            state = (self._bundle_folder / "manifest.json").stat()
-        except OSError:
+            state = (resolve(self._bundle_folder) / "manifest.json").stat()
+        except (OSError, BundleError):
             return None
-        return state.st_mtime_ns, state.st_ino
+        # A copy may keep the time it was modified and get the inode of the one before; not this one too.
+        return state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
     def _run(self) -> None:
         while not self._stop.wait(self._period_s):

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from adsrank.models.admission import Admission
 from adsrank.settings import EngineSettings
 from auction.settings import Settings
 from serving.renewer import LeaseSettings
@@ -27,7 +28,8 @@ class ServingSettings(Settings):
     """One server. A path that is not given lies in `data`; relative paths start at the working directory."""
 
     data: Path = Field(Path("runs/serve"), description="Folder of the server's own files.")
-    bundle: Path | None = Field(None, description="Model bundle; null: DATA/bundle.")
+    bundle: Path | None = Field(None, description="Model bundle, or a registry; null: DATA/bundle.")
+    admission: Admission = Field(Admission(), description="What a bundle must show before it serves.")
     policy: Path | None = Field(None, description="Auction policy; null: DATA/policy.yaml, or the default.")
     log: Path | None = Field(None, description="Decision log; null: DATA/log.")
     database: str | None = Field(

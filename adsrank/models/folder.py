@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,36 +15,44 @@ from safetensors.numpy import save as save_tensors
 
 from adsrank.errors import BundleError
 from adsrank.features.transform import CompiledTransform
+from adsrank.models.document import canonical, parse, read_plain
 from adsrank.models.first_stage import FirstStage
 from adsrank.models.manifest import (
     CALIBRATORS,
     FIRST_STAGE,
     LIMITS,
+    SAMPLE,
+    SCHEMA_VERSION,
     TRANSFORM,
     WEIGHTS,
     Manifest,
-    canonical,
 )
 from adsrank.models.multitask import MultiTask
 from adsrank.models.probabilities import Probabilities
+from adsrank.models.sample import Sample
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 1_000_000
-PRIOR = "first_stage.prior"
-"""Name of the first stage's prior among the tensors."""
+STAGE = "first_stage."
+"""Before the names of the first stage's tensors."""
 
 
 def contents(
-    transform: CompiledTransform, network: MultiTask, probabilities: Probabilities, first_stage: FirstStage
+    transform: CompiledTransform,
+    network: MultiTask,
+    probabilities: Probabilities,
+    first_stage: FirstStage,
+    sample: Sample,
 ) -> dict[str, bytes]:
     """The bytes of each file but the manifest; equal parts give equal bytes."""
     tensors = {name: value.detach().numpy() for name, value in network.state_dict().items()}
-    tensors[PRIOR] = first_stage.prior_
+    tensors |= {STAGE + name: value for name, value in first_stage.tensors().items()}
     return {
         WEIGHTS: save_tensors({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}),
         TRANSFORM: canonical(transform.to_json()),
         CALIBRATORS: canonical(probabilities.to_json()),
-        FIRST_STAGE: first_stage.to_json(),
+        FIRST_STAGE: canonical(first_stage.to_json()),
+        SAMPLE: canonical(sample.to_json()),
     }
 
 
@@ -91,10 +98,16 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     """
     if not path.is_dir():
         raise BundleError(f"{path}: no such bundle; give the folder that holds {MANIFEST}")
-    found = parse(_content(path / MANIFEST, MAX_MANIFEST), str(path / MANIFEST))
+    found = parse(read_plain(path / MANIFEST, MAX_MANIFEST), str(path / MANIFEST))
     if not isinstance(found, dict):
         raise BundleError(f"{path / MANIFEST}: not an object; make the bundle again")
     claimed = found.pop("id", None)
+    version = found.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path / MANIFEST}: schema_version {str(version)[:20]}, this code reads {SCHEMA_VERSION}: "
+            "train it again, or serve it with the code that made it"
+        )
     try:
         manifest = Manifest.model_validate(found)
     except ValidationError as error:
@@ -103,12 +116,13 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         raise BundleError(f"{path / MANIFEST}: {where or 'manifest'}: {first['msg']}") from None
     if claimed != manifest.id:
         raise BundleError(f"{path / MANIFEST}: id {claimed!r} is not that of its content ({manifest.id})")
+    _nothing_else(path)
     files = {}
     for name, limit in LIMITS.items():  # names come from here, never from the manifest
         entry = manifest.files[name]
         if entry.bytes > limit:
             raise BundleError(f"{path / name}: {entry.bytes} bytes declared; at most {limit}")
-        files[name] = _content(path / name, limit)
+        files[name] = read_plain(path / name, limit)
         if len(files[name]) != entry.bytes:
             raise BundleError(f"{path / name}: {len(files[name])} bytes; the manifest says {entry.bytes}")
         if hashlib.sha256(files[name]).hexdigest() != entry.sha256:
@@ -116,39 +130,10 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     return manifest, files
 
 
-def parse(text: bytes, where: str) -> Any:
-    """JSON without NaN, infinities or repeated keys.
-
-    Raises:
-        BundleError: anything else; names the file.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{where}: not valid JSON: {str(error)[:120]}") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a number here")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _content(path: Path, limit: int) -> bytes:
-    """The bytes of a plain file of at most `limit` bytes; a link, pipe or device is refused."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read as a plain file: {error.strerror}") from None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleError(f"{path}: not a plain file")
-        if status.st_size > limit:
-            raise BundleError(f"{path}: {status.st_size} bytes; at most {limit}")
-        return file.read(limit + 1)
+def _nothing_else(path: Path) -> None:
+    """What the manifest does not know of was not checked, so it has no place here."""
+    known = {MANIFEST, *LIMITS}
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name not in known:
+                raise BundleError(f"{path / entry.name!s}: not a file of a bundle; take it away")

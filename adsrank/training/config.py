@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from adsrank.models.config import ModelConfig
 from adsrank.models.exposure import ExposureConfig
 from adsrank.models.heads import DEFAULT_HEADS, check_heads
+from adsrank.models.two_tower import TowerWidths
 from auction.settings import Settings
 
 
@@ -23,14 +24,28 @@ class SplitConfig(Settings):
         return self
 
 
-class FirstStageConfig(Settings):
-    """The booster that cuts candidates before the model."""
+class TowersConfig(TowerWidths):
+    """Widths of the two towers, and how they are fitted."""
 
-    trees: int = Field(40, ge=1, le=200)
-    depth: int = Field(4, ge=1, le=8)
-    learning_rate: float = Field(0.2, gt=0, le=1)
+    epochs: int = Field(8, ge=1, le=1000)
+    batch_size: int = Field(512, ge=16, le=1_000_000)
+    learning_rate: float = Field(3e-3, gt=0, le=1)
+
+    def widths(self) -> TowerWidths:
+        """What a bundle keeps of it."""
+        return TowerWidths(dim=self.dim, hidden=self.hidden, match=self.match)
+
+
+class FirstStageConfig(Settings):
+    """What cuts candidates before the model: a booster (the default), or two towers."""
+
+    kind: Literal["xgboost", "two_tower"] = "xgboost"
     rows: int = Field(60_000, ge=100, description="Rows it is distilled on, half of them re-paired.")
     shrinkage: float = Field(5.0, ge=0, description="Rows of prior belief in an ad's mean score.")
+    trees: int = Field(40, ge=1, le=200, description="Of xgboost, as are depth and learning_rate.")
+    depth: int = Field(4, ge=1, le=8)
+    learning_rate: float = Field(0.2, gt=0, le=1)
+    towers: TowersConfig = Field(TowersConfig(), description="Of two_tower.")
 
 
 class ScheduleConfig(Settings):

@@ -1,4 +1,4 @@
-"""Distilling the model into the first-stage booster."""
+"""Distilling the model into the first stage: candidates that both score."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +9,11 @@ import xgboost as xgb
 
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
-from adsrank.models.first_stage import FirstStage, stage_inputs
+from adsrank.models.booster import BoosterStage, stage_inputs
+from adsrank.models.first_stage import FirstStage
 from adsrank.models.multitask import MultiTask
 from adsrank.training.config import FirstStageConfig
+from adsrank.training.towers import fit_towers
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -25,7 +27,7 @@ def fit_first_stage(
     generator: np.random.Generator,
     threads: int = 1,
 ) -> FirstStage:
-    """A booster that regresses the network's click logit on cheap inputs.
+    """A booster or two towers that regress the network's click logit on cheap inputs.
 
     Half of the rows are those of `batch` (training rows), half pair a request with an ad that another
     request was shown: the log only has ads that some ranker chose, retrieval brings others too.
@@ -38,6 +40,8 @@ def fit_first_stage(
     )
     target = _logit(network.probabilities(sample)["click"])
     prior = _prior(sample.ad.ids, target, transform.rows_, config.shrinkage)
+    if config.kind == "two_tower":
+        return fit_towers(transform, network, sample, target, prior, config.towers, generator)
     inputs = stage_inputs(sample, prior, transform.cheap())
     booster = xgb.train(
         {
@@ -51,7 +55,7 @@ def fit_first_stage(
         xgb.QuantileDMatrix(inputs, target, nthread=threads),
         num_boost_round=config.trees,
     )
-    return FirstStage(booster, prior, transform.cheap())
+    return BoosterStage(booster, prior, transform.cheap())
 
 
 def _prior(ids: Int64, target: Float64, rows: int, shrinkage: float) -> npt.NDArray[np.float32]:
@@ -87,7 +91,7 @@ def cut_recall(
     kept: int = 200,
     top: int = 50,
 ) -> CutRecall:
-    """Share of the model's `top` ads that are among the booster's best `kept` of `candidates`.
+    """Share of the model's `top` ads that are among the stage's best `kept` of `candidates`.
 
     Candidates are ads (with their match) drawn from the rows of `batch`, put before one row's request.
     Smaller tables shrink the three sizes in proportion.

@@ -13,12 +13,12 @@ import torch
 from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle, assemble
-from adsrank.models.manifest import canonical
+from adsrank.models.document import canonical
 from adsrank.training.amount import evaluate_amounts
 from adsrank.training.calibrate import fit_calibrators
 from adsrank.training.checkpoint import Checkpoints
 from adsrank.training.config import TrainConfig
-from adsrank.training.evaluate import evaluate
+from adsrank.training.evaluate import evaluate, held_out
 from adsrank.training.first_stage import cut_recall, fit_first_stage
 from adsrank.training.fit import Fitted, Progress, fit_rows
 from adsrank.training.journal import Journal
@@ -149,6 +149,7 @@ def _finish(
             "embedding_space": config.embedding_space,
             "heads": config.heads,
             "model": config.model,
+            "held_out": held_out(heads),
             "exposure": curve.policy(),
             "data": {
                 "rows": len(prepared.rows),
@@ -164,6 +165,7 @@ def _finish(
         network,
         probabilities,
         stage,
+        table.slice(split.calibrate_end),
     )
     report = {
         "bundle": bundle.id,

@@ -8,7 +8,20 @@ os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 
 import typer
 
-from serving.cli import audit, bench, campaigns, demo, features, market, replay, serve, simulate, train, tune
+from serving.cli import (
+    audit,
+    bench,
+    bundle,
+    campaigns,
+    demo,
+    features,
+    market,
+    replay,
+    serve,
+    simulate,
+    train,
+    tune,
+)
 from serving.cli.console import INPUT_ERROR, fail
 
 app = typer.Typer(
@@ -24,6 +37,7 @@ for command in (demo, serve, train, replay, bench):
     app.command(name=command.__name__.rpartition(".")[2], epilog=command.EXAMPLE)(command.run)
 app.add_typer(simulate.app)
 app.add_typer(audit.app)
+app.add_typer(bundle.app)
 app.add_typer(campaigns.app)
 app.add_typer(features.app)
 app.add_typer(market.app)

@@ -171,8 +171,78 @@ def deep_json(path, manifest):
     (path / "transform.json").write_text("[" * 100_000)
 
 
+def wide_json(path, manifest):
+    (path / "transform.json").write_text("[" + "[],[]," * 500_001 + "[]]")
+
+
 def no_safetensors(path, manifest):
     (path / "weights.safetensors").write_bytes(b"\xff" * 64)
+
+
+def oversized_tensor(path, manifest):
+    head = {"towers.head_bias": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
+    text = json.dumps(head).encode()
+    (path / "weights.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 16)
+
+
+def endless_header(path, manifest):
+    (path / "weights.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
+
+
+def with_sample(edit):
+    def change(path, manifest):
+        data = json.loads((path / "sample.json").read_text())
+        edit(data)
+        (path / "sample.json").write_text(json.dumps(data))
+
+    return change
+
+
+def without_a_column(data):
+    del data["columns"]["similarity"]
+
+
+def of_an_unknown_type(data):
+    data["columns"]["similarity"]["type"] = "extension<pickle>"
+
+
+def of_another_type(data):
+    data["columns"]["ad_id"]["values"][0] = "seven"
+
+
+def of_too_many_rows(data):
+    for column in data["columns"].values():
+        column["values"] *= 6
+    for values in (*data["expected"].values(), data["prerank"]):
+        values *= 6
+
+
+def of_uneven_rows(data):
+    data["columns"]["ad_id"]["values"].pop()
+
+
+def more_than_certain(data):
+    data["expected"]["p_click"][0] = 1.5
+
+
+def without_an_answer(data):
+    del data["expected"]["p_hide"]
+
+
+def without_held_out(path, manifest):
+    del manifest["held_out"]["click"]
+
+
+def upside_down(path, manifest):
+    manifest["held_out"]["click"] |= {"low": 1.2, "high": 0.9}
+
+
+def old_schema(path, manifest):
+    manifest["schema_version"] = 1
+
+
+def another_first_stage(path, manifest):
+    manifest["first_stage"] = "two_tower"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +262,21 @@ def no_safetensors(path, manifest):
         (nan_calibrator, "calibrators.json: not valid JSON"),
         (repeated_key, "transform.json: not valid JSON: a key stands twice"),
         (deep_json, "transform.json"),
+        (wide_json, "transform.json: 1000004 lists and objects"),
         (no_safetensors, "weights.safetensors: not safetensors"),
+        (oversized_tensor, "weights.safetensors: not safetensors"),
+        (endless_header, "weights.safetensors: not safetensors"),
+        (with_sample(without_a_column), "sample.json: columns"),
+        (with_sample(of_an_unknown_type), "sample.json: columns.similarity.type"),
+        (with_sample(of_another_type), "sample.json: columns.ad_id"),
+        (with_sample(of_too_many_rows), "sample.json: columns"),
+        (with_sample(of_uneven_rows), "sample.json: columns"),
+        (with_sample(more_than_certain), "sample.json: expected.p_click"),
+        (with_sample(without_an_answer), "sample.json: expected"),
+        (without_held_out, "manifest.json: manifest: Value error, held_out"),
+        (upside_down, "manifest.json: held_out.click"),
+        (old_schema, "manifest.json: schema_version 1, this code reads 2"),
+        (another_first_stage, "first_stage.json"),
     ],
 )
 def test_a_bundle_of_a_hostile_author_is_refused_by_file(copy, change, names):
@@ -245,6 +329,19 @@ def test_links_pipes_and_folders_are_not_files(copy, tmp_path):
     os.mkfifo(target)
     with pytest.raises(BundleError, match="not a plain file"):
         Bundle.load(copy)
+
+
+def test_a_file_that_the_manifest_does_not_know_has_no_place(copy):
+    (copy / "model.pkl").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"model\.pkl: not a file of a bundle"):
+        Bundle.load(copy)
+
+
+def test_a_loaded_bundle_saves_as_it_was(saved, tmp_path):
+    again = Bundle.load(saved)
+    again.save(tmp_path / "again")
+    for name in (*LIMITS, "manifest.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes()
 
 
 def test_an_oversized_file_is_refused_unread(copy, monkeypatch):

@@ -1,17 +1,15 @@
-import json
-
 import numpy as np
 import pytest
 
 from adsrank.errors import InputError
-from adsrank.models.first_stage import FirstStage
+from adsrank.models.booster import BoosterStage
 
 
 def test_the_booster_survives_json_to_the_bit(trained, planted):
     stage, transform = trained.bundle.first_stage, trained.bundle.transform
     batch = transform.apply(planted.table.slice(0, 500))
-    inputs = stage.inputs(batch).shape[1]
-    again = FirstStage.from_json(stage.to_json(), stage.prior_, stage.cheap, inputs)
+    again = BoosterStage.from_json(stage.to_json(), stage.tensors(), transform)
+    assert again.to_json() == stage.to_json()
     scores = stage.score(batch)
     assert np.array_equal(again.score(batch), scores)
     assert np.all((scores > 0) & (scores < 1))
@@ -59,6 +57,18 @@ def wide(data):
     data["learner"]["learner_model_param"]["num_feature"] = "3"
 
 
+def a_category(data):
+    tree(data)["categories_nodes"] = [10**6]
+
+
+def huge_number(data):
+    tree(data)["left_children"][0] = 10**30
+
+
+def no_object(data):
+    tree(data)["tree_param"] = "x"
+
+
 def no_trees(data):
     data["learner"]["gradient_booster"]["model"]["trees"] = []
 
@@ -70,18 +80,18 @@ def nothing(data):
 @pytest.mark.parametrize(
     "harm",
     [backwards, outside, no_such_feature, nan_leaf, short_column, another_booster, another_objective, wide,
-     no_trees, nothing],
+     a_category, huge_number, no_object, no_trees, nothing],
 )  # fmt: skip
-def test_a_hostile_booster_is_refused_before_the_library_walks_it(trained, planted, harm):
+def test_a_hostile_booster_is_refused_before_the_library_walks_it(trained, harm):
     stage = trained.bundle.first_stage
-    inputs = stage.inputs(trained.bundle.transform.apply(planted.table.slice(0, 4))).shape[1]
-    data = json.loads(stage.to_json())
+    data = stage.to_json()
     harm(data)
     with pytest.raises(InputError):
-        FirstStage.from_json(json.dumps(data).encode(), stage.prior_, stage.cheap, inputs)
+        BoosterStage.from_json(data, stage.tensors(), trained.bundle.transform)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b"[" * 100_000])
-def test_what_is_not_json_is_refused(text):
+@pytest.mark.parametrize("data", [None, [1], {}, "tree"])
+def test_what_is_no_booster_is_refused(trained, data):
+    stage = trained.bundle.first_stage
     with pytest.raises(InputError):
-        FirstStage.from_json(text, np.zeros(3, np.float32), [], 3)
+        BoosterStage.from_json(data, stage.tensors(), trained.bundle.transform)

@@ -1,0 +1,44 @@
+"""How far a bundle's probabilities were off on rows that came after all it learned from."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from auction.settings import Settings
+
+LEAST = 50
+"""Positives, seen or promised, from which on a PCOC says something of the model rather than of chance."""
+
+
+class HeldOut(Settings):
+    """A head's figures. PCOC is predicted over observed positives; above 1 the model promises too much.
+
+    A figure that the rows cannot give, for lack of positives, is null.
+    """
+
+    rows: int = Field(ge=0)
+    positives: int = Field(ge=0)
+    pcoc: float | None = Field(None, ge=0)
+    low: float | None = Field(None, ge=0, description="Of PCOC's 95 % interval, by requests.")
+    high: float | None = Field(None, ge=0)
+    normalized_entropy: float | None = Field(None, ge=0)
+    auc: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low, high: give both or neither")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+    def off_by(self, share: float) -> bool:
+        """Whether PCOC leaves 1 - share .. 1 + share for certain: no part of its interval lies inside.
+
+        Fewer than `LEAST` positives, both seen and promised, prove nothing, and count as not off.
+        """
+        if self.pcoc is None or self.low is None or self.high is None:
+            return False
+        if max(self.positives, self.positives * self.pcoc) < LEAST:
+            return False
+        return self.high < 1 - share or self.low > 1 + share
