@@ -1,4 +1,4 @@
-"""A metric with its uncertainty."""
+"""A metric with its uncertainty, and what chance alone would make of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from calibration.errors import UndefinedMetric, require
-from calibration.sample import read_sample, read_segments
+from calibration.sample import read_sample, read_scores, read_segments
 
 Metric = Callable[..., float]
 
@@ -42,18 +42,20 @@ def with_interval(
     cluster: ArrayLike | None = None,
     replicates: int = 200,
     level: float = 0.95,
+    reflect: bool = False,
     **options: Any,
 ) -> Interval:
-    """metric(scores, labels, weight[, exposure], **options) with a percentile bootstrap interval.
+    """metric(scores, labels, weight[, exposure], **options) with a bootstrap interval (Efron 1979).
 
-    (Efron 1979.) cluster: [n] ids, int or str, of what is drawn as a whole: rows of one user or
-    advertiser are not independent, and an interval that takes them so is too narrow. Default: rows.
-    `exposure` is passed on only where it is given, as a metric may not take it.
+    cluster: [n] ids, int or str, of what is drawn as a whole: rows of one user or advertiser are not
+    independent, and an interval that takes them so is too narrow. Default: rows. `exposure` is passed on
+    only where it is given, as a metric may not take it.
+
+    The interval is the replicates' quantiles. With `reflect` these are mirrored at the value (the basic
+    interval, Davison and Hinkley 1997, held at 0): for a sum of absolute errors, such as `ece` and
+    `field_rce`, that resampling makes larger, as its noise comes on top of the data's own.
     """
-    require(
-        isinstance(replicates, int) and replicates >= 20, "replicates", replicates, "a whole number >= 20"
-    )
-    require(0.0 < level < 1.0, "level", level, "a number in (0, 1)")
+    _check(replicates, level)
     sample = read_sample(scores, labels, weight, exposure)
     n = len(sample.scores)
     if exposure is not None:
@@ -81,4 +83,47 @@ def with_interval(
             "replicates", f"{len(found)} of {replicates} defined", "more positives or clusters"
         )
     low, high = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level]).tolist()
+    if reflect:
+        low, high = max(0.0, 2.0 * value - high), max(0.0, 2.0 * value - low)
     return Interval(value, low, high, level, replicates, replicates - len(found))
+
+
+def if_calibrated(
+    metric: Metric,
+    scores: ArrayLike,
+    weight: ArrayLike | None = None,
+    exposure: ArrayLike | None = None,
+    *,
+    seed: int | np.random.Generator,
+    replicates: int = 200,
+    level: float = 0.95,
+    **options: Any,
+) -> Interval:
+    """What the metric would show on as many rows if every score were exactly right.
+
+    Labels are drawn from the scores themselves (consistency resampling: Broecker and Smith 2007). The
+    value is the mean of the replicates. An ECE inside the interval is nothing but noise.
+    """
+    _check(replicates, level)
+    p = read_scores(scores)
+    sample = read_sample(p, np.zeros(len(p)), weight, exposure)
+    if exposure is not None:
+        options = {**options, "exposure": sample.exposure}
+    rng = np.random.default_rng(seed)
+    found: list[float] = []
+    for _ in range(replicates):
+        labels = rng.random(len(p)) < sample.exposure * p
+        try:
+            found.append(metric(p, labels, sample.weight, **options))
+        except UndefinedMetric:
+            continue
+    if len(found) < 0.5 * replicates:
+        raise UndefinedMetric("replicates", f"{len(found)} of {replicates} defined", "higher scores or more")
+    low, high = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level]).tolist()
+    return Interval(float(np.mean(found)), low, high, level, replicates, replicates - len(found))
+
+
+def _check(replicates: int, level: float) -> None:
+    whole = isinstance(replicates, int) and replicates >= 20
+    require(whole, "replicates", replicates, "a whole number >= 20")
+    require(0.0 < level < 1.0, "level", level, "a number in (0, 1)")

@@ -8,7 +8,19 @@ os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 
 import typer
 
-from serving.cli import audit, bench, campaigns, demo, market, replay, serve, simulate, train, tune
+from serving.cli import (
+    audit,
+    bench,
+    calibration,
+    campaigns,
+    demo,
+    market,
+    replay,
+    serve,
+    simulate,
+    train,
+    tune,
+)
 from serving.cli.console import INPUT_ERROR, fail
 
 app = typer.Typer(
@@ -24,6 +36,7 @@ for command in (demo, serve, train, replay, bench):
     app.command(name=command.__name__.rpartition(".")[2], epilog=command.EXAMPLE)(command.run)
 app.add_typer(simulate.app)
 app.add_typer(audit.app)
+app.add_typer(calibration.app)
 app.add_typer(campaigns.app)
 app.add_typer(market.app)
 app.add_typer(tune.app)

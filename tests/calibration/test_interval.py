@@ -70,3 +70,41 @@ def test_too_few_defined_replicates_are_no_interval():
 def test_an_option_out_of_range_is_refused(options):
     with pytest.raises(CalibrationError, match=next(iter(options))):
         metrics.with_interval(metrics.pcoc, *draw(4), seed=0, **options)
+
+
+def test_what_chance_makes_of_right_scores_is_told_from_an_error():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.02, 0.3, 5_000)
+    labels = rng.random(5_000) < truth
+    chance = metrics.if_calibrated(metrics.ece, truth, seed=1, replicates=100)
+    assert chance.low < chance.value < chance.high
+    assert metrics.ece(truth, labels) in chance
+    assert metrics.ece(0.8 * truth, labels) > chance.high
+    again = metrics.if_calibrated(metrics.ece, truth, seed=1, replicates=100)
+    assert again == chance
+
+
+def test_chance_knows_weight_and_exposure():
+    scores, exposure = np.full(400, 0.5), np.full(400, 0.2)
+    chance = metrics.if_calibrated(metrics.pcoc, scores, None, exposure, seed=0, replicates=100)
+    assert 1.0 in chance
+    wide = metrics.if_calibrated(metrics.pcoc, scores, np.arange(400.0) ** 4, exposure, seed=0, replicates=100)
+    assert wide.high - wide.low > chance.high - chance.low
+
+
+def test_a_metric_that_chance_leaves_undefined_is_named():
+    with pytest.raises(UndefinedMetric, match="replicates"):
+        metrics.if_calibrated(metrics.pcoc, [1e-9] * 5, seed=0)
+
+
+def test_the_mirrored_interval_covers_the_true_error_where_the_plain_one_does_not():
+    """ECE of right scores is 0; its bootstrap only ever sees noise on top of noise."""
+    rng = np.random.default_rng(3)
+    truth, plain, mirrored = rng.uniform(0.02, 0.3, 2_000), 0, 0
+    for seed in range(20):
+        labels = np.random.default_rng(seed).random(2_000) < truth
+        options = {"seed": seed, "replicates": 60}
+        plain += 0.0 in metrics.with_interval(metrics.ece, truth, labels, **options)
+        mirrored += 0.0 in metrics.with_interval(metrics.ece, truth, labels, reflect=True, **options)
+    assert plain == 0
+    assert mirrored >= 18
