@@ -1,7 +1,7 @@
 """A metric with its uncertainty, and what chance alone would make of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,6 @@ def with_interval(
     cluster: ArrayLike | None = None,
     replicates: int = 200,
     level: float = 0.95,
-    reflect: bool = False,
     **options: Any,
 ) -> Interval:
     """metric(scores, labels, weight[, exposure], **options) with a bootstrap interval (Efron 1979).
@@ -51,9 +50,8 @@ def with_interval(
     independent, and an interval that takes them so is too narrow. Default: rows. `exposure` is passed on
     only where it is given, as a metric may not take it.
 
-    The interval is the replicates' quantiles. With `reflect` these are mirrored at the value (the basic
-    interval, Davison and Hinkley 1997, held at 0): for a sum of absolute errors, such as `ece` and
-    `field_rce`, that resampling makes larger, as its noise comes on top of the data's own.
+    The interval is the replicates' quantiles. Of a sum of absolute errors (`ece`, `field_rce`) it would
+    miss the truth on the high side: resampling puts noise on top of the data's own. Use `error_interval`.
     """
     _check(replicates, level)
     sample = read_sample(scores, labels, weight, exposure)
@@ -83,9 +81,36 @@ def with_interval(
             "replicates", f"{len(found)} of {replicates} defined", "more positives or clusters"
         )
     low, high = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level]).tolist()
-    if reflect:
-        low, high = max(0.0, 2.0 * value - high), max(0.0, 2.0 * value - low)
     return Interval(value, low, high, level, replicates, replicates - len(found))
+
+
+def error_interval(
+    metric: Metric,
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weight: ArrayLike | None = None,
+    exposure: ArrayLike | None = None,
+    *,
+    seed: int | np.random.Generator,
+    cluster: ArrayLike | None = None,
+    replicates: int = 200,
+    level: float = 0.95,
+    **options: Any,
+) -> tuple[Interval, Interval]:
+    """The interval of a sum of absolute errors (`ece`, `field_rce`), and what chance alone would show.
+
+    Columns and options as in `with_interval`. Such a sum is too large by its noise, most where there is no
+    error at all. So the interval is value -+ (upper quantile of the replicates - value), which errs on the
+    wide side, and it begins at 0 where right scores would show as much (the second interval, that of
+    `if_calibrated`, reaches the value).
+    """
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, Any] = {"seed": rng, "replicates": replicates, "level": level, **options}
+    found = with_interval(metric, scores, labels, weight, exposure, cluster=cluster, **drawn)
+    chance = if_calibrated(metric, scores, weight, exposure, **drawn)
+    nothing = found.value <= chance.high
+    low = 0.0 if nothing else max(0.0, 2.0 * found.value - found.high)
+    return replace(found, low=low, high=max(found.high, found.value)), chance
 
 
 def if_calibrated(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration.errors import UndefinedMetric
-from calibration.interval import Interval, if_calibrated, with_interval
+from calibration.interval import Interval, error_interval, if_calibrated, with_interval
 from calibration.logit import FloatArray
 from calibration.reliability import Reliability, equal_mass_bins, reliability, tabulate
 from calibration.sample import Sample, read_sample, read_segments, sum_by
@@ -26,6 +26,7 @@ __all__ = [
     "Reliability",
     "auc",
     "ece",
+    "error_interval",
     "field_rce",
     "grouped_auc",
     "if_calibrated",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from calibration import metrics
 from calibration.errors import UndefinedMetric
-from calibration.interval import Interval, Metric, if_calibrated, with_interval
+from calibration.interval import Interval, Metric, error_interval, with_interval
 from calibration.reliability import Reliability, reliability
 from calibration.sample import Segments, read_sample
 from calibration.slices import GroupRatio, MarginBin, field_rce, pcoc_by_group, winners_curve
@@ -68,32 +68,34 @@ def report(
     sample = read_sample(scores, labels, weight, exposure, segment)
     drawn: dict[str, Any] = {"seed": seed, "replicates": replicates, "level": level}
     placed = None if exposure is None else sample.exposure
-    tasks: list[tuple[str, Metric, bool, dict[str, Any]]] = [
-        ("pcoc", metrics.pcoc, True, {}),
-        ("log_loss", metrics.log_loss, True, {}),
-        ("normalized_entropy", metrics.normalized_entropy, True, {}),
-        ("auc", metrics.auc, False, {}),
-        ("ece", metrics.ece, True, {"bins": bins, "reflect": True}),
-        *((f"murphy.{term}", partial(_murphy, term), False, {"bins": bins}) for term in _TERMS),
-        *(
-            (f"field_rce.{key}", field_rce, True, {"field": ids, "reflect": True})
-            for key, ids in sample.segment.items()
-        ),
-    ]
+    whole: dict[str, tuple[Metric, bool]] = {
+        "pcoc": (metrics.pcoc, True),
+        "log_loss": (metrics.log_loss, True),
+        "normalized_entropy": (metrics.normalized_entropy, True),
+        "auc": (metrics.auc, False),
+        **{f"murphy.{term}": (partial(_murphy, term, bins), False) for term in _TERMS},
+    }
+    absolute: dict[str, Metric] = {
+        "ece": partial(metrics.ece, bins=bins),
+        **{f"field_rce.{key}": partial(field_rce, field=ids) for key, ids in sample.segment.items()},
+    }
+    columns = sample.scores, sample.labels, sample.weight
     figures: dict[str, Interval | None] = {}
     chance: dict[str, Interval] = {}
-    for done, (name, metric, takes_exposure, options) in enumerate(tasks):
-        seen = placed if takes_exposure else None
+    for name in (*whole, *absolute):
         try:
-            figures[name] = with_interval(
-                metric, sample.scores, sample.labels, sample.weight, seen, cluster=cluster, **drawn, **options
-            )
-            if options.pop("reflect", False):
-                chance[name] = if_calibrated(metric, sample.scores, sample.weight, seen, **drawn, **options)
+            if name in whole:
+                metric, takes_exposure = whole[name]
+                seen = placed if takes_exposure else None
+                figures[name] = with_interval(metric, *columns, seen, cluster=cluster, **drawn)
+            else:
+                figures[name], chance[name] = error_interval(
+                    absolute[name], *columns, placed, cluster=cluster, **drawn
+                )
         except UndefinedMetric:
             figures[name] = None
         if progress is not None:
-            progress(done + 1, len(tasks))
+            progress(len(figures), len(whole) + len(absolute))
     return Report(
         rows=len(sample.scores),
         positives=float(sample.weight @ sample.labels),
@@ -114,6 +116,6 @@ _TERMS = ("brier", "reliability", "resolution", "uncertainty")
 
 
 def _murphy(
-    term: str, scores: ArrayLike, labels: ArrayLike, weight: ArrayLike | None = None, bins: int = 15
+    term: str, bins: int, scores: ArrayLike, labels: ArrayLike, weight: ArrayLike | None = None
 ) -> float:
     return float(getattr(metrics.murphy(scores, labels, weight, bins), term))

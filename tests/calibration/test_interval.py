@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from calibration import CalibrationError, UndefinedMetric, metrics
+from calibration.reliability import equal_mass_bins
 
 
 def draw(seed: int, n: int = 400):
@@ -97,14 +99,19 @@ def test_a_metric_that_chance_leaves_undefined_is_named():
         metrics.if_calibrated(metrics.pcoc, [1e-9] * 5, seed=0)
 
 
-def test_the_mirrored_interval_covers_the_true_error_where_the_plain_one_does_not():
-    """ECE of right scores is 0; its bootstrap only ever sees noise on top of noise."""
+@pytest.mark.parametrize("slope", [1.0, 0.9, 0.6])
+def test_the_interval_of_an_error_covers_the_truth_where_the_plain_one_does_not(slope):
+    """The plain one only ever sees noise on top of noise: of right scores it never covers 0."""
     rng = np.random.default_rng(3)
-    truth, plain, mirrored = rng.uniform(0.02, 0.3, 2_000), 0, 0
+    z = rng.normal(-2.0, 1.0, 2_000)
+    scores, truth = expit(z), expit(slope * z)
+    code = equal_mass_bins(scores, np.ones(2_000), 15)
+    exact = np.abs(np.bincount(code, scores - truth)).sum() / 2_000
+    plain = covered = 0
     for seed in range(20):
         labels = np.random.default_rng(seed).random(2_000) < truth
         options = {"seed": seed, "replicates": 60}
-        plain += 0.0 in metrics.with_interval(metrics.ece, truth, labels, **options)
-        mirrored += 0.0 in metrics.with_interval(metrics.ece, truth, labels, reflect=True, **options)
-    assert plain == 0
-    assert mirrored >= 18
+        plain += exact in metrics.with_interval(metrics.ece, scores, labels, **options)
+        covered += exact in metrics.error_interval(metrics.ece, scores, labels, **options)[0]
+    assert covered >= 18
+    assert plain == 0 or slope < 1.0
