@@ -7,20 +7,20 @@ from time import perf_counter, thread_time
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve, fit_exposure
-from adsrank.models.multitask import HalfTensors, Inputs, MultiTask, tensors
+from adsrank.models.half import HalfTensors, tensors
+from adsrank.models.heads import PLACED
+from adsrank.models.multitask import MultiTask
 from adsrank.training.config import TrainConfig
 from adsrank.training.labels import Labels
+from adsrank.training.loss import Targets, loss
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(stage, done, total); rows in the training stages."""
-
-PLACED = ("click", "save", "hide")
-"""Heads whose label needs the ad to be seen: observed with probability e g p."""
 
 
 @dataclass(slots=True)
@@ -58,8 +58,8 @@ def fit_network(
     shuffler = np.random.Generator(np.random.PCG64(config.seed))
     generator = torch.Generator().manual_seed(config.seed)
     exposure = _exposure(labels, _base_rates(labels, config), config)
-    request, ad = (Inputs(*width) for width in transform.width())
-    network = MultiTask(transform.rows_, request, ad, config.heads, config.model)
+    _labelled(labels, config)
+    network = MultiTask.of(transform, config.heads, config.model)
     network.initialize(generator, _rates(labels, exposure, config), torch.from_numpy(transform.silent_))
     optimizer = torch.optim.AdamW(
         [
@@ -81,7 +81,7 @@ def fit_network(
     result = Fitted(network, exposure)
     best, waited, seconds, busy = _copy(network), 0, 0.0, 0.0
     for epoch in range(config.epochs):
-        targets = _Targets(labels, exposure)
+        targets = Targets(labels, exposure)
         order = torch.from_numpy(shuffler.permutation(n))
         started, worked = perf_counter(), thread_time()
         for start in range(0, n, config.batch_size):
@@ -90,8 +90,9 @@ def fit_network(
             if config.unknown_rate:
                 offered = _forget(offered, unknown, config.unknown_rate, generator)
             optimizer.zero_grad(set_to_none=True)
-            loss = _loss(network(asked, offered), targets.take(rows), config)
-            loss.backward()  # type: ignore[no-untyped-call]
+            outputs = network(asked, offered)
+            total = loss(outputs, targets.take(rows), config, network.log_variance)
+            total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if progress is not None:
                 progress("train", epoch * n + start + len(rows), config.epochs * n)
@@ -99,7 +100,7 @@ def fit_network(
         busy += thread_time() - worked
         if config.learn_exposure:
             exposure = _exposure(labels, _placed(network.probabilities(batch), config), config)
-        result.losses.append(_mean_loss(network, later, _Targets(later_labels, exposure), config))
+        result.losses.append(_mean_loss(network, later, Targets(later_labels, exposure), config))
         if result.losses[-1] <= min(result.losses):
             best, waited = _copy(network), 0
             result.exposure = exposure
@@ -114,60 +115,23 @@ def fit_network(
     return result
 
 
-class _Targets:
-    """Labels as tensors: `seen` is log(e g) and `unseen` log(1 - e g)."""
-
-    def __init__(self, labels: Labels, exposure: ExposureCurve) -> None:
-        share = np.minimum(labels.exposure(exposure), 1.0)
-        self.seen = _float(np.log(share))
-        self.unseen = _float(np.log(np.maximum(1.0 - share, 1e-30)))
-        self.labels = {head: _float(labels.of(head)) for head in PLACED}
-        self.conversion = _float(labels.conversion)
-        self.mature = _float(labels.mature)
-
-    def take(self, rows: Tensor) -> "_Targets":
-        part = object.__new__(_Targets)
-        part.seen, part.unseen = self.seen[rows], self.unseen[rows]
-        part.labels = {head: label[rows] for head, label in self.labels.items()}
-        part.conversion, part.mature = self.conversion[rows], self.mature[rows]
-        return part
-
-
-def _loss(logits: Tensor, targets: _Targets, config: TrainConfig) -> Tensor:
-    """Negative log-likelihood a row: of each placed label, of conversions given clicks, of the joint."""
-    total = logits.new_zeros(())
-    clicked = targets.labels["click"]
-    for number, head in enumerate(config.heads):
-        logit = logits[:, number]
-        if head == "conversion_given_click":
-            settled = clicked * targets.mature
-            given = F.binary_cross_entropy_with_logits(logit, targets.conversion, reduction="none")
-            total = total + (settled * given).mean()
-            if config.entire_space:
-                # Both at once: log p = log p_click + log p_conversion_given_click, over all shown ads.
-                joint = F.logsigmoid(logits[:, 0]) + F.logsigmoid(logit) + targets.seen
-                missed = torch.log1p(-torch.exp(joint.clamp(max=-1e-6)))
-                bought = targets.conversion
-                both = -(bought * joint + (1 - bought) * missed) * targets.mature
-                total = total + config.entire_space * both.mean()
-        else:
-            label = targets.labels[head]
-            # log(1 - x p) = log(p (1 - x) + (1 - p)), without ever leaving logarithms
-            happened = F.logsigmoid(logit) + targets.seen
-            missed = torch.logaddexp(F.logsigmoid(logit) + targets.unseen, F.logsigmoid(-logit))
-            total = total - (label * happened + (1 - label) * missed).mean()
-    return total
-
-
 @torch.inference_mode()
-def _mean_loss(network: MultiTask, batch: FeatureBatch, targets: _Targets, config: TrainConfig) -> float:
+def _mean_loss(network: MultiTask, batch: FeatureBatch, targets: Targets, config: TrainConfig) -> float:
     request, ad = tensors(batch.request), tensors(batch.ad)
     total, n = 0.0, len(batch)
     for start in range(0, n, 8192):
         rows = torch.arange(start, min(start + 8192, n))
         logits = network(request.take(rows), ad.take(rows))
-        total += float(_loss(logits, targets.take(rows), config)) * len(rows)
+        total += float(loss(logits, targets.take(rows), config)) * len(rows)
     return total / n
+
+
+def _labelled(labels: Labels, config: TrainConfig) -> None:
+    """Raises InputError where a head has no label to learn from; names it."""
+    for head in config.heads:
+        if not labels.has(head):
+            column = "value_micros" if head == "order_value" else head
+            raise InputError(column, "absent", f"the head {head!r} needs this column; leave the head out")
 
 
 def _exposure(labels: Labels, probabilities: np.ndarray, config: TrainConfig) -> ExposureCurve:
@@ -190,8 +154,11 @@ def _base_rates(labels: Labels, config: TrainConfig) -> np.ndarray:
 def _rates(labels: Labels, exposure: ExposureCurve, config: TrainConfig) -> dict[str, float]:
     """The rate each head starts from: labels over exposure; conversions over mature clicks."""
     share = float(labels.exposure(exposure).sum())
-    rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED}
-    return {**rates, "conversion_given_click": labels.conversion_rate()}
+    rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if labels.has(head)}
+    rates["conversion_given_click"] = labels.conversion_rate()
+    if labels.has("order_value"):
+        rates["order_value"] = labels.order_value_mean()
+    return rates
 
 
 def _forget(ad: HalfTensors, unknown: Tensor, rate: float, generator: torch.Generator) -> HalfTensors:

@@ -1,7 +1,7 @@
 """Labels, places and times of a training table, checked."""
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ Bool = npt.NDArray[np.bool_]
 
 SECOND_US = 1_000_000
 MAX_POSITION = 1_000_000
+MAX_MICROS = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Labels:
     conversion: Float64
     mature: Bool
     """The attribution window was over when the table ended: no conversion is still to come."""
+    long_click: Float64 | None = None
+    """A click whose visit lasted; None where the table does not have the column."""
+    order_value: Float64 | None = None
+    """Micros of the conversion, 0 without one; None where the table does not have the column."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -66,11 +71,14 @@ class Labels:
             _flags(table, "hide"),
             conversion,
             time + window <= time.max(),
+            _flags(table, "long_click") if "long_click" in table.column_names else None,
+            _order_value(table) if "value_micros" in table.column_names else None,
         )
 
     def take(self, rows: Int64) -> "Labels":
         """The labels of `rows`."""
-        return Labels(*(getattr(self, name)[rows] for name in Labels.__dataclass_fields__))
+        columns: dict[str, Any] = {name: getattr(self, name) for name in Labels.__dataclass_fields__}
+        return replace(self, **{name: c[rows] for name, c in columns.items() if c is not None})
 
     def exposure(self, curve: ExposureCurve) -> Float64:
         """e g of each row's place, in (0, 1]."""
@@ -80,6 +88,16 @@ class Labels:
         """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""
         clicks = float((self.click * self.mature).sum())
         return (float((self.conversion * self.mature).sum()) + 0.5) / (clicks + 10)
+
+    def has(self, head: str) -> bool:
+        """Whether the table has the head's label."""
+        return "conversion" in head or getattr(self, head) is not None
+
+    def order_value_mean(self) -> float:
+        """Mean micros of the mature conversions; 1 where there are none."""
+        worth = self.of("order_value")[self.mature & (self.conversion > 0)]
+        worth = worth[worth > 0]
+        return float(worth.mean()) if len(worth) else 1.0
 
     def of(self, head: str) -> Float64:
         """The label of a head; `conversion_given_click` and `click_conversion` read `conversion`."""
@@ -122,6 +140,10 @@ def _integers(table: pa.Table, name: str, low: int | None = None, high: int | No
         if len(wrong):
             raise InputError(f"{name}[{wrong[0]}]", int(values[wrong[0]]), f"give {low} to {high}")
     return values
+
+
+def _order_value(table: pa.Table) -> Float64:
+    return _integers(table, "value_micros", 0, MAX_MICROS).astype(np.float64)
 
 
 def _flags(table: pa.Table, name: str) -> Float64:

@@ -55,7 +55,8 @@ def read_table(path: str | Path, spec: FeatureSpec) -> pa.Table:
             absent = [name for name in needed if name not in file.schema_arrow.names]
             if absent:
                 raise InputError(f"{path}: {absent[0]}", "absent", "the table needs this column")
-            return file.read(columns=needed)
+            optional = [name for name in ("long_click", "value_micros") if name in file.schema_arrow.names]
+            return file.read(columns=sorted({*needed, *optional}))
     except OSError as error:
         raise InputError(
             str(path), error.strerror or str(error)[:120], "give a readable Parquet file"

@@ -12,6 +12,7 @@ from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.bundle import Bundle, assemble
 from adsrank.models.manifest import canonical
+from adsrank.training.amount import evaluate_amounts
 from adsrank.training.calibrate import fit_calibrators
 from adsrank.training.config import TrainConfig
 from adsrank.training.evaluate import evaluate
@@ -114,6 +115,7 @@ def _train(table: pa.Table, spec: FeatureSpec, config: TrainConfig, progress: Pr
         "bundle": bundle.id,
         "split": spans,
         "heads": heads,
+        "amounts": evaluate_amounts(network.values(last), last_labels),
         "exposure": bundle.exposure.model_dump(),
         "epochs": len(fitted.losses),
         "losses": fitted.losses,
