@@ -8,6 +8,7 @@ from calibration.check import check_calibrator
 from calibration.drift import DriftCorrector
 from calibration.errors import CalibrationError, NotFittedError, UndefinedMetric
 from calibration.isotonic import IsotonicCalibrator
+from calibration.joint import JointCalibrator
 from calibration.platt import PlattCalibrator
 from calibration.sampling import SamplingCorrection
 from calibration.segment import SegmentCalibrator
@@ -20,6 +21,7 @@ __all__ = [
     "Chain",
     "DriftCorrector",
     "IsotonicCalibrator",
+    "JointCalibrator",
     "NotFittedError",
     "PlattCalibrator",
     "SamplingCorrection",

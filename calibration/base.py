@@ -1,6 +1,5 @@
 """What every calibrator is: a strictly increasing map from scores to probabilities."""
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike
 from calibration.document import Fields, JsonDict, parse
 from calibration.errors import CalibrationError, NotFittedError
 from calibration.logit import FloatArray, bounded, log_odds, probability
+from calibration.parameters import Parameters
 from calibration.sample import IdArray, Sample, Segments, read_logits, read_sample, read_scores, read_segments
 
 MIN_SLOPE = 0.01
@@ -21,7 +21,7 @@ MAX_DEPTH = 4
 _KINDS: dict[str, type["Calibrator"]] = {}
 
 
-class Calibrator(ABC):
+class Calibrator(Parameters, ABC):
     """A strictly increasing map from a model's scores to probabilities, learned from labels.
 
     The constructor only stores its named parameters; `fit` checks them, learns, and returns self; what
@@ -91,19 +91,6 @@ class Calibrator(ABC):
             "params": self._params(),
             "state": self._state(),
         }
-
-    def get_params(self, deep: bool = False) -> JsonDict:
-        """The constructor's parameters by name (`deep` is there for scikit-learn's `clone`)."""
-        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
-        return {name: getattr(self, name) for name in names}
-
-    def clone(self) -> Self:
-        """A calibrator of the same parameters that has learned nothing."""
-        return type(self)(**self.get_params())
-
-    def __repr__(self) -> str:
-        params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"{type(self).__name__}({params})"
 
     def _apply(self, z: FloatArray, segment: Mapping[str, IdArray]) -> FloatArray:
         self._require_fitted()

@@ -1,14 +1,14 @@
-"""A metric with its uncertainty."""
+"""A metric with its uncertainty, and what chance alone would make of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from calibration.errors import UndefinedMetric, require
-from calibration.sample import read_sample, read_segments
+from calibration.sample import read_sample, read_scores, read_segments
 
 Metric = Callable[..., float]
 
@@ -44,16 +44,16 @@ def with_interval(
     level: float = 0.95,
     **options: Any,
 ) -> Interval:
-    """metric(scores, labels, weight[, exposure], **options) with a percentile bootstrap interval.
+    """metric(scores, labels, weight[, exposure], **options) with a bootstrap interval (Efron 1979).
 
-    (Efron 1979.) cluster: [n] ids, int or str, of what is drawn as a whole: rows of one user or
-    advertiser are not independent, and an interval that takes them so is too narrow. Default: rows.
-    `exposure` is passed on only where it is given, as a metric may not take it.
+    cluster: [n] ids, int or str, of what is drawn as a whole: rows of one user or advertiser are not
+    independent, and an interval that takes them so is too narrow. Default: rows. `exposure` is passed on
+    only where it is given, as a metric may not take it.
+
+    The interval is the replicates' quantiles. Of a sum of absolute errors (`ece`, `field_rce`) it would
+    miss the truth on the high side: resampling puts noise on top of the data's own. Use `error_interval`.
     """
-    require(
-        isinstance(replicates, int) and replicates >= 20, "replicates", replicates, "a whole number >= 20"
-    )
-    require(0.0 < level < 1.0, "level", level, "a number in (0, 1)")
+    _check(replicates, level)
     sample = read_sample(scores, labels, weight, exposure)
     n = len(sample.scores)
     if exposure is not None:
@@ -82,3 +82,73 @@ def with_interval(
         )
     low, high = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level]).tolist()
     return Interval(value, low, high, level, replicates, replicates - len(found))
+
+
+def error_interval(
+    metric: Metric,
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weight: ArrayLike | None = None,
+    exposure: ArrayLike | None = None,
+    *,
+    seed: int | np.random.Generator,
+    cluster: ArrayLike | None = None,
+    replicates: int = 200,
+    level: float = 0.95,
+    **options: Any,
+) -> tuple[Interval, Interval]:
+    """The interval of a sum of absolute errors (`ece`, `field_rce`), and what chance alone would show.
+
+    Columns and options as in `with_interval`. Such a sum is too large by its noise, most where there is no
+    error at all. So the interval is value -+ (upper quantile of the replicates - value), which errs on the
+    wide side, and it begins at 0 where right scores would show as much (the second interval, that of
+    `if_calibrated`, reaches the value).
+    """
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, Any] = {"seed": rng, "replicates": replicates, "level": level, **options}
+    found = with_interval(metric, scores, labels, weight, exposure, cluster=cluster, **drawn)
+    chance = if_calibrated(metric, scores, weight, exposure, **drawn)
+    nothing = found.value <= chance.high
+    low = 0.0 if nothing else max(0.0, 2.0 * found.value - found.high)
+    return replace(found, low=low, high=max(found.high, found.value)), chance
+
+
+def if_calibrated(
+    metric: Metric,
+    scores: ArrayLike,
+    weight: ArrayLike | None = None,
+    exposure: ArrayLike | None = None,
+    *,
+    seed: int | np.random.Generator,
+    replicates: int = 200,
+    level: float = 0.95,
+    **options: Any,
+) -> Interval:
+    """What the metric would show on as many rows if every score were exactly right.
+
+    Labels are drawn from the scores themselves (consistency resampling: Broecker and Smith 2007). The
+    value is the mean of the replicates. An ECE inside the interval is nothing but noise.
+    """
+    _check(replicates, level)
+    p = read_scores(scores)
+    sample = read_sample(p, np.zeros(len(p)), weight, exposure)
+    if exposure is not None:
+        options = {**options, "exposure": sample.exposure}
+    rng = np.random.default_rng(seed)
+    found: list[float] = []
+    for _ in range(replicates):
+        labels = rng.random(len(p)) < sample.exposure * p
+        try:
+            found.append(metric(p, labels, sample.weight, **options))
+        except UndefinedMetric:
+            continue
+    if len(found) < 0.5 * replicates:
+        raise UndefinedMetric("replicates", f"{len(found)} of {replicates} defined", "higher scores or more")
+    low, high = np.quantile(found, [0.5 - 0.5 * level, 0.5 + 0.5 * level]).tolist()
+    return Interval(float(np.mean(found)), low, high, level, replicates, replicates - len(found))
+
+
+def _check(replicates: int, level: float) -> None:
+    whole = isinstance(replicates, int) and replicates >= 20
+    require(whole, "replicates", replicates, "a whole number >= 20")
+    require(0.0 < level < 1.0, "level", level, "a number in (0, 1)")

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
-from scipy.optimize import brentq, isotonic_regression
+from scipy.optimize import isotonic_regression
 from scipy.special import expit, logit
 
 from calibration.base import MAX_SLOPE, MIN_SLOPE, Calibrator
 from calibration.document import Fields, JsonDict
 from calibration.errors import require
-from calibration.logit import FloatArray, bounded, probability
+from calibration.likelihood import level_shift
+from calibration.logit import FloatArray
 from calibration.platt import PlattCalibrator
 from calibration.sample import IdArray, Sample
 
 _MIN_SPACING = 1e-6
-_MAX_SHIFT = 5.0
 _MAX_RATE = 1.0 - 1e-6
 
 
@@ -74,7 +74,9 @@ class IsotonicCalibrator(Calibrator):
         tilted = values - MIN_SLOPE * pools.centre
         values = isotonic_regression(tilted, weights=pools.information).x + MIN_SLOPE * pools.centre
         self._learn(pools.centre, values, slope, slope)
-        self.values_ = self.values_ + self._shift(sample)
+        mass = sample.weight * sample.exposure
+        shift = level_shift(self._map(sample.scores, {}), mass, float(sample.weight @ sample.labels))
+        self.values_ = self.values_ + shift
         self._learn(self.knots_, self.values_, slope, slope)
 
     def _learn(self, knots: FloatArray, values: FloatArray, slope_low: float, slope_high: float) -> None:
@@ -82,21 +84,6 @@ class IsotonicCalibrator(Calibrator):
         self.slope_low_, self.slope_high_ = slope_low, slope_high
         inner = np.diff(values) / np.diff(knots)
         self._slopes = np.concatenate(([slope_low], inner, [slope_high]))
-
-    def _shift(self, sample: Sample) -> float:
-        """The shift of all values that makes sum w x p equal sum w y."""
-        mass = sample.weight * sample.exposure
-        target = float(sample.weight @ sample.labels)
-        z = self._map(sample.scores, {})
-
-        def excess(shift: float) -> float:
-            return float(mass @ probability(bounded(z + shift))) - target
-
-        if excess(-_MAX_SHIFT) >= 0.0:
-            return -_MAX_SHIFT
-        if excess(_MAX_SHIFT) <= 0.0:  # more labels than exposure: no probability can match them
-            return _MAX_SHIFT
-        return float(brentq(excess, -_MAX_SHIFT, _MAX_SHIFT, xtol=1e-13))
 
     def _map(self, z: FloatArray, segment: Mapping[str, IdArray]) -> FloatArray:
         piece = np.searchsorted(self.knots_, z, side="right")

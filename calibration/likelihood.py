@@ -7,10 +7,13 @@ with probability x and, if examined, clicked with probability p (Richardson, Dom
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit, log_expit
 
-from calibration.logit import FloatArray
+from calibration.logit import FloatArray, bounded, probability
 from calibration.sample import Sample
+
+_MAX_SHIFT = 5.0
 
 
 class RowTerms(NamedTuple):
@@ -104,3 +107,19 @@ def _free_step(beta: FloatArray, gradient: FloatArray, curvature: FloatArray, bo
             break
         held |= outside
     return step
+
+
+def level_shift(z: FloatArray, mass: FloatArray, positives: float) -> float:
+    """The shift of the log-odds z [n] that makes sum mass * p equal `positives`, held to +-5.
+
+    With more positives than mass no probability can match them: then it is 5.
+    """
+
+    def excess(shift: float) -> float:
+        return float(mass @ probability(bounded(z + shift))) - positives
+
+    if excess(-_MAX_SHIFT) >= 0.0:
+        return -_MAX_SHIFT
+    if excess(_MAX_SHIFT) <= 0.0:
+        return _MAX_SHIFT
+    return float(brentq(excess, -_MAX_SHIFT, _MAX_SHIFT, xtol=1e-13))

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calibration.errors import UndefinedMetric
-from calibration.interval import Interval, with_interval
+from calibration.interval import Interval, error_interval, if_calibrated, with_interval
 from calibration.logit import FloatArray
 from calibration.reliability import Reliability, equal_mass_bins, reliability, tabulate
 from calibration.sample import Sample, read_sample, read_segments, sum_by
-from calibration.slices import GroupRatio, MarginBin, pcoc_by_group, winners_curve
+from calibration.slices import GroupRatio, MarginBin, field_rce, pcoc_by_group, winners_curve
 
 __all__ = [
     "GroupRatio",
@@ -26,7 +26,10 @@ __all__ = [
     "Reliability",
     "auc",
     "ece",
+    "error_interval",
+    "field_rce",
     "grouped_auc",
+    "if_calibrated",
     "log_loss",
     "murphy",
     "normalized_entropy",

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calibration.errors import require
+from calibration.figure import new_figure, read_path, save
 from calibration.reliability import reliability
 
 
@@ -24,19 +24,13 @@ def plot_reliability(
     A point per bin of equal mass, with the 95 % interval of its observed rate (Wilson 1927); below, the
     mass by score. Both axes are logarithmic where all scores are small. The same data give the same file.
     """
-    target = Path(path)
-    require(target.suffix in (".png", ".svg"), "path", str(path), "a name that ends in .png or .svg")
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    target = read_path(path)
     table = reliability(scores, labels, weight, exposure, bins)
     rate = np.clip(table.observed, 0.0, 1.0)
     spread = 1.96**2 / table.mass
     centre = (rate + spread / 2.0) / (1.0 + spread)
     half = np.sqrt(spread * (rate * (1.0 - rate) + spread / 4.0)) / (1.0 + spread)
-    figure = Figure(figsize=(6.0, 7.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.0, 7.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     least = float(min(table.predicted.min(), np.where(rate > 0.0, rate, 1.0).min()))
     most = float(max(table.predicted.max(), (centre + half).max()))
@@ -57,8 +51,4 @@ def plot_reliability(
     lower.set_yscale("log")
     lower.set_ylabel("mass density")
     lower.set_xlabel("predicted")
-    # Without a fixed salt and date two files of the same data would differ.
-    metadata = {"Date": None} if target.suffix == ".svg" else {"Software": None}
-    with rc_context({"svg.hashsalt": "calibration"}):
-        figure.savefig(target, metadata=metadata)
-    return target
+    return save(figure, target)

@@ -41,20 +41,23 @@ class Sample:
         """The same rows under other scores."""
         return Sample(scores, self.labels, self.weight, self.exposure, self.segment)
 
+    def take(self, rows: slice | NDArray[np.intp]) -> "Sample":
+        """Some of the rows, in the order asked for."""
+        return Sample(
+            self.scores[rows],
+            self.labels[rows],
+            self.weight[rows],
+            self.exposure[rows],
+            {key: ids[rows] for key, ids in self.segment.items()},
+        )
+
     def in_order(self) -> "Sample":
         """The rows of positive weight, in an order that does not depend on the order they came in.
 
         Float sums depend on order: this is what makes a fit the same to the bit for any permutation.
         """
         order = np.lexsort((self.exposure, self.weight, self.labels, self.scores))
-        order = order[self.weight[order] > 0.0]
-        return Sample(
-            self.scores[order],
-            self.labels[order],
-            self.weight[order],
-            self.exposure[order],
-            {key: ids[order] for key, ids in self.segment.items()},
-        )
+        return self.take(order[self.weight[order] > 0.0])
 
 
 def read_sample(
@@ -79,10 +82,10 @@ def read_sample(
     return Sample(p, y, w, x, read_segments(segment, n))
 
 
-def read_scores(scores: ArrayLike) -> FloatArray:
-    """A column of probabilities in [0, 1] as contiguous float64."""
-    p = _column("scores", scores, None)
-    _each("scores", p, (p >= 0.0) & (p <= 1.0), "a probability in [0, 1]")
+def read_scores(scores: ArrayLike, field: str = "scores", n: int | None = None) -> FloatArray:
+    """A column of probabilities in [0, 1] (n of them, if given) as contiguous float64."""
+    p = _column(field, scores, n)
+    _each(field, p, (p >= 0.0) & (p <= 1.0), "a probability in [0, 1]")
     return p
 
 

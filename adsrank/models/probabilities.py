@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from adsrank.errors import InputError
 from adsrank.models.heads import probable
-from calibration import CalibrationError, Calibrator, from_json
+from calibration import CalibrationError, Calibrator, JointCalibrator, from_json
 
 Float64 = npt.NDArray[np.float64]
 
@@ -22,22 +22,24 @@ class Probabilities:
     """One strictly increasing calibrator a head, and one for click and conversion together.
 
     The product of two calibrated probabilities is not calibrated (clickers of likely buyers are not
-    average clickers), so p_click_conversion has a calibrator of its own, on that product.
+    average clickers), so p_click_conversion has a calibrator of its own, over both. It stays below
+    p_click, and increases in each of the two.
     """
 
-    def __init__(self, calibrators: Mapping[str, Calibrator]) -> None:
+    def __init__(self, calibrators: Mapping[str, Calibrator], joint: JointCalibrator | None = None) -> None:
         self.calibrators_ = dict(calibrators)
+        self.joint_ = joint
 
     def transform(self, raw: Mapping[str, Float64]) -> dict[str, Float64]:
         """`p_<head>` of each raw head, and `p_click_conversion`, float64 [n] in [1e-7, 1 - 1e-7]."""
         found = {head: self.calibrators_[head].transform(scores) for head, scores in raw.items()}
-        if JOINT in self.calibrators_:
-            product = found["click"] * found["conversion_given_click"]
-            found[JOINT] = self.calibrators_[JOINT].transform(product)
+        if self.joint_ is not None:
+            found[JOINT] = self.joint_.transform(found["click"], found["conversion_given_click"])
         return {f"p_{head}": np.clip(p, LEAST, 1 - LEAST) for head, p in found.items()}
 
     def to_json(self) -> dict[str, Any]:
-        return {head: calibrator.to_json() for head, calibrator in self.calibrators_.items()}
+        found = {head: calibrator.to_json() for head, calibrator in self.calibrators_.items()}
+        return found if self.joint_ is None else {**found, JOINT: self.joint_.to_json()}
 
     @classmethod
     def from_json(cls, data: Any, heads: tuple[str, ...]) -> Self:
@@ -46,19 +48,23 @@ class Probabilities:
         Raises:
             InputError: not exactly the calibrators of `heads`, or one that is refused; names it.
         """
-        expected = set(calibrated(heads))
-        if not isinstance(data, dict) or set(data) != expected:
+        expected = calibrated(heads)
+        if not isinstance(data, dict) or set(data) != set(expected):
             found = sorted(data) if isinstance(data, dict) else type(data).__name__
             raise InputError("calibrators", found, f"give {sorted(expected)}")
-        calibrators = {}
-        for head in calibrated(heads):
+        calibrators: dict[str, Calibrator] = {}
+        joint = None
+        for head in expected:
             try:
-                calibrators[head] = from_json(data[head])
+                if head == JOINT:
+                    joint = JointCalibrator.from_json(data[head])
+                else:
+                    calibrators[head] = from_json(data[head])
             except CalibrationError as error:
                 raise InputError(head, "refused", str(error)) from None
-            if calibrators[head].segment_keys():
+            if head in calibrators and calibrators[head].segment_keys():
                 raise InputError(head, "a calibrator by segment", "give one that needs the score alone")
-        return cls(calibrators)
+        return cls(calibrators, joint)
 
 
 def calibrated(heads: tuple[str, ...]) -> tuple[str, ...]:

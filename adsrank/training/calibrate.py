@@ -6,7 +6,7 @@ import numpy.typing as npt
 from adsrank.models.exposure import ExposureCurve
 from adsrank.models.probabilities import JOINT, Probabilities
 from adsrank.training.labels import Labels
-from calibration import Calibrator, IsotonicCalibrator
+from calibration import Calibrator, IsotonicCalibrator, JointCalibrator
 
 Float64 = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def fit_calibrators(
 
     Click, save and hide are observed with probability e g p: the place's exposure goes along. A
     conversion given a click needs no place but only counts on mature clicks; click and conversion
-    together needs both.
+    together needs both, and is fitted over what the two heads' own calibrators say.
     """
     seen = labels.exposure(exposure)
     fitted: dict[str, Calibrator] = {}
@@ -43,18 +43,14 @@ def fit_calibrators(
         fitted[head] = IsotonicCalibrator().fit(
             scores[rows], labels.of(head)[rows], exposure=seen[rows] if placed else None
         )
-    if "conversion_given_click" in raw:
-        product = fitted["click"].transform(raw["click"]) * fitted["conversion_given_click"].transform(
-            raw["conversion_given_click"]
-        )
-        rows, _ = speaks(JOINT, labels)
-        if earlier is not None and _too_few(labels.conversion[rows]):
-            fitted[JOINT] = earlier.calibrators_[JOINT]
-        else:
-            fitted[JOINT] = IsotonicCalibrator().fit(
-                product[rows], labels.conversion[rows], exposure=seen[rows]
-            )
-    return Probabilities(fitted)
+    if "conversion_given_click" not in raw:
+        return Probabilities(fitted)
+    rows, _ = speaks(JOINT, labels)
+    if earlier is not None and earlier.joint_ is not None and _too_few(labels.conversion[rows]):
+        return Probabilities(fitted, earlier.joint_)
+    click, given = (fitted[head].transform(raw[head][rows]) for head in ("click", "conversion_given_click"))
+    joint = JointCalibrator().fit(click, given, labels.conversion[rows], exposure=seen[rows])
+    return Probabilities(fitted, joint)
 
 
 def _too_few(label: Float64) -> bool:

@@ -12,6 +12,7 @@ from serving.cli import (
     audit,
     bench,
     bundle,
+    calibration,
     campaigns,
     demo,
     features,
@@ -38,6 +39,7 @@ for command in (demo, serve, train, replay, bench):
 app.add_typer(simulate.app)
 app.add_typer(audit.app)
 app.add_typer(bundle.app)
+app.add_typer(calibration.app)
 app.add_typer(campaigns.app)
 app.add_typer(features.app)
 app.add_typer(market.app)

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from calibration import CalibrationError, UndefinedMetric, metrics
+from calibration.reliability import equal_mass_bins
 
 
 def draw(seed: int, n: int = 400):
@@ -70,3 +72,46 @@ def test_too_few_defined_replicates_are_no_interval():
 def test_an_option_out_of_range_is_refused(options):
     with pytest.raises(CalibrationError, match=next(iter(options))):
         metrics.with_interval(metrics.pcoc, *draw(4), seed=0, **options)
+
+
+def test_what_chance_makes_of_right_scores_is_told_from_an_error():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.02, 0.3, 5_000)
+    labels = rng.random(5_000) < truth
+    chance = metrics.if_calibrated(metrics.ece, truth, seed=1, replicates=100)
+    assert chance.low < chance.value < chance.high
+    assert metrics.ece(truth, labels) in chance
+    assert metrics.ece(0.8 * truth, labels) > chance.high
+    again = metrics.if_calibrated(metrics.ece, truth, seed=1, replicates=100)
+    assert again == chance
+
+
+def test_chance_knows_weight_and_exposure():
+    scores, exposure = np.full(400, 0.5), np.full(400, 0.2)
+    chance = metrics.if_calibrated(metrics.pcoc, scores, None, exposure, seed=0, replicates=100)
+    assert 1.0 in chance
+    wide = metrics.if_calibrated(metrics.pcoc, scores, np.arange(400.0) ** 4, exposure, seed=0, replicates=100)
+    assert wide.high - wide.low > chance.high - chance.low
+
+
+def test_a_metric_that_chance_leaves_undefined_is_named():
+    with pytest.raises(UndefinedMetric, match="replicates"):
+        metrics.if_calibrated(metrics.pcoc, [1e-9] * 5, seed=0)
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.9, 0.6])
+def test_the_interval_of_an_error_covers_the_truth_where_the_plain_one_does_not(slope):
+    """The plain one only ever sees noise on top of noise: of right scores it never covers 0."""
+    rng = np.random.default_rng(3)
+    z = rng.normal(-2.0, 1.0, 2_000)
+    scores, truth = expit(z), expit(slope * z)
+    code = equal_mass_bins(scores, np.ones(2_000), 15)
+    exact = np.abs(np.bincount(code, scores - truth)).sum() / 2_000
+    plain = covered = 0
+    for seed in range(20):
+        labels = np.random.default_rng(seed).random(2_000) < truth
+        options = {"seed": seed, "replicates": 60}
+        plain += exact in metrics.with_interval(metrics.ece, scores, labels, **options)
+        covered += exact in metrics.error_interval(metrics.ece, scores, labels, **options)[0]
+    assert covered >= 18
+    assert plain == 0 or slope < 1.0
