@@ -94,10 +94,14 @@ class Sample:
         )
 
 
+def spread(n: int, rows: int = ROWS) -> npt.NDArray[np.int64]:
+    """At most `rows` numbers of n rows, evenly spaced, rising."""
+    return np.unique(np.linspace(0, n - 1, min(rows, n)).astype(np.int64))
+
+
 def pick(table: pa.Table, sources: list[str], rows: int = ROWS) -> pa.Table:
     """At most `rows` rows, evenly spaced, of the columns in `sources`."""
-    at = pa.array(np.unique(np.linspace(0, table.num_rows - 1, min(rows, table.num_rows)).astype(np.int64)))
-    few = table.select(sorted(sources)).take(at)
+    few = table.select(sorted(sources)).take(pa.array(spread(table.num_rows, rows)))
     plain = pa.schema([pa.field(field.name, _plain(field.type)) for field in few.schema])
     return few.cast(plain).combine_chunks()
 

@@ -1,7 +1,7 @@
 """From a table to encoded rows, split by time: in memory, or through files where it is too long."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 from adsrank.errors import InputError
 from adsrank.features.spec import FeatureRow, FeatureSpec, Transform
 from adsrank.features.transform import CompiledTransform
+from adsrank.models.sample import pick, spread
 from adsrank.training.config import TrainConfig
 from adsrank.training.counts import counted
 from adsrank.training.labels import Labels, by_time
@@ -38,6 +39,8 @@ class Prepared:
     split: Split
     missing: list[str] = field(default_factory=list)
     """Columns without a single value in the training rows: their features say nothing."""
+    sample: pa.Table | None = None
+    """A few test rows as they came, for the bundle; None where no bundle is made of these rows."""
 
     @property
     def train(self) -> Rows:
@@ -81,7 +84,13 @@ def prepare_table(
         transform = grown(since.transform, transform)
     presence = Presence(feature_columns(spec))
     presence.add(known)
-    return Prepared(transform, MemoryRows(transform.apply(table), labels), split, presence.missing())
+    return Prepared(
+        transform,
+        MemoryRows(transform.apply(table), labels),
+        split,
+        presence.missing(),
+        pick(table.slice(split.calibrate_end), transform.sources),
+    )
 
 
 def prepare_parts(
@@ -115,7 +124,10 @@ def prepare_parts(
     if since is not None:
         transform = grown(since.transform, transform)
     features = _store_features(parts, names, start, transform, folder / "features", told)
-    return Prepared(transform, StoredRows(features, labels, 0, labels.rows), split, presence.missing())
+    sample = _sample(parts, names, start + split.calibrate_end)
+    return Prepared(
+        transform, StoredRows(features, labels, 0, labels.rows), split, presence.missing(), sample
+    )
 
 
 def feature_columns(spec: FeatureSpec) -> list[str]:
@@ -202,6 +214,16 @@ def _fit(
     return CompiledTransform(spec, encoders, fitted.scales_, fitted.vectors_)
 
 
+def _sample(parts: Parts, names: Sequence[str], start: int) -> pa.Table:
+    """`pick` of the rows from `start` on."""
+    wanted, kept, begin = start + spread(len(parts) - start), [], start
+    for table in parts.chunks(names, start):
+        low, high = np.searchsorted(wanted, [begin, begin + len(table)])
+        kept.append(table.take(pa.array(wanted[low:high] - begin)))
+        begin += len(table)
+    return pick(pa.concat_tables(kept), list(names))
+
+
 def _store_features(
     parts: Parts, names: Sequence[str], start: int, transform: CompiledTransform, folder: Path, told: Told
 ) -> Store:
@@ -239,4 +261,4 @@ def stored(prepared: Prepared, folder: Path) -> Prepared:
         features.append(columns_of(batch, widths))
         labels.append(label_arrays(told))
     rows = StoredRows(features.close({}), labels.close({}), 0, len(prepared.rows))
-    return Prepared(prepared.transform, rows, prepared.split)
+    return replace(prepared, rows=rows)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from adsrank.errors import BundleError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle
-from adsrank.models.manifest import canonical
+from adsrank.models.document import canonical
 from adsrank.training.checkpoint import Checkpoints
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import Progress

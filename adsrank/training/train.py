@@ -120,6 +120,7 @@ def check_labels(prepared: Prepared) -> None:
 def _finish(
     prepared: Prepared, fitted: Fitted, config: TrainConfig, progress: Progress, since: Bundle | None
 ) -> Trained:
+    assert prepared.sample is not None
     transform, network, curve = prepared.transform, fitted.network, fitted.exposure
     earlier = None if since is None else since.probabilities
     later, later_labels = evenly(prepared.calibrate, config.window_rows)
@@ -165,7 +166,7 @@ def _finish(
         network,
         probabilities,
         stage,
-        table.slice(split.calibrate_end),
+        prepared.sample,
     )
     report = {
         "bundle": bundle.id,
