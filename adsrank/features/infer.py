@@ -172,7 +172,7 @@ def _left_out(p: Profile, labels: frozenset[str]) -> str | None:
         return f"vectors of {p.lengths[0]} to {p.lengths[1]} numbers: give one length"
     if p.lengths is None and p.distinct == 1 and not p.missing:
         return "one value in all rows"
-    if p.kind is Kind.STRING and p.listed:
+    if p.listed:
         return "lists written as text: write them as a Parquet list of integers"
     if p.kind is not Kind.NUMBER and p.lengths is None and p.distinct > max(FEW, ROW_ID_SHARE * p.known):
         return f"{_number(p)} distinct in {p.known:,}: it names the row and would be learned by heart"

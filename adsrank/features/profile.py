@@ -13,6 +13,7 @@ from adsrank.features.source import Float64, Int64
 SKETCH, SAMPLE = 4_096, 16_384
 _DIGITS = r"^[-+]?[0-9]+$"
 _PADDED = r"^[-+]?0[0-9]+$"
+_SEPARATOR = r"[|;^ ]"
 _LISTED = r"^[-+]?[0-9]+([|;^ ][-+]?[0-9]+)*$"
 
 
@@ -39,7 +40,6 @@ class Profile:
     Attributes:
         rows, missing: counts; infinite numbers are missing.
         kind: None while nothing but missing values was seen.
-        listed: whether every text is a list of integers with a separator.
         lengths: of lists, (least, most) elements.
     """
 
@@ -48,7 +48,7 @@ class Profile:
         self.rows = 0
         self.missing = 0
         self.kind: Kind | None = None
-        self.listed = True
+        self._listed, self._separated = True, False
         self.lengths: tuple[int, int] | None = None
         self._sketch = np.zeros(0, np.uint64)
         self._places = np.zeros(0, np.uint64)
@@ -74,14 +74,21 @@ class Profile:
             self.lengths = low, high
         elif kind is not Kind.OTHER:
             self._count(values)
-        if kind is Kind.STRING and self.listed:
-            self.listed = bool(pc.all(pc.match_substring_regex(values.cast(pa.string()), _LISTED)).as_py())
+        if kind is Kind.STRING and self._listed:
+            texts = values.cast(pa.string())
+            self._listed = bool(pc.all(pc.match_substring_regex(texts, _LISTED)).as_py())
+            self._separated |= bool(pc.any(pc.match_substring_regex(texts, _SEPARATOR)).as_py())
         if numbers is None:
             self._places, self._sample = self._places[:0], self._sample[:0]
             return
         finite = np.isfinite(numbers)
         self.missing += int(np.count_nonzero(~finite))
         self._draw(numbers[finite].astype(np.float64), before + known[finite])
+
+    @property
+    def listed(self) -> bool:
+        """Whether the texts are integers with a separator between them, as many to a text as there may be."""
+        return self.kind is Kind.STRING and self._listed and self._separated
 
     @property
     def distinct(self) -> int:

@@ -146,6 +146,13 @@ def test_text_is_what_all_of_it_can_be_read_as(pieces, kind):
     assert profile(*pieces).kind is kind
 
 
+def test_lists_written_as_text_are_told_from_long_ids():
+    ids = ["11255110858913963181", "11255110858913963182", "3"]
+    found = guessed({"tags": ["7|4|4", "12", "9|1"], "id": ids})
+    assert "lists written as text" in found["tags"].reasons[0]
+    assert found["id"].row["transform"] == "vocabulary"
+
+
 def test_infinite_numbers_are_missing():
     found = profile([1.0, float("inf"), float("nan"), None, 2.0], ["1", "inf"][:0])
     assert (found.rows, found.missing) == (5, 3)
@@ -213,6 +220,10 @@ def test_the_heads_of_real_logs_are_understood(shared_ctr, capsys, name, options
     if name.startswith("criteo"):
         assert all(kept[f"c{n}"]["row"]["type"] == "string" for n in range(15, 41))
         assert sum(kept[f"c{n}"]["row"]["type"] == "number" for n in range(2, 15)) >= 10
+    if name.startswith("avazu"):
+        left = {each["column"]: each["reasons"][0] for each in found["columns"] if not each["row"]}
+        assert left.keys() == {"id", "click", "hour"}
+        assert "names the row" in left["id"]
     if name.startswith("taobao"):
         assert kept["price"]["row"]["transform"] == "log_squash"
         assert kept["adgroup_id"]["row"]["group"] == "ad"

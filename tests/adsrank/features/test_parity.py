@@ -1,5 +1,7 @@
 """The check is shown a log of the engine's own, and the same log with one thing wrong at a time."""
 
+import copy
+import json
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -15,8 +17,12 @@ from adsrank.data.history import history
 from adsrank.data.traffic import requests
 from adsrank.data.truth import Truth
 from adsrank.engine import Engine
+from adsrank.errors import InputError
 from adsrank.features.examples import ACTIONS, AD, CONTEXT, MATCH, PLACE
-from adsrank.features.parity import FEATURES, check
+from adsrank.features.parity import check
+from adsrank.features.parity.rows import FEATURES
+from adsrank.features.spec import FeatureSpec
+from adsrank.features.transform import CompiledTransform
 from adsrank.release import Release
 from adsrank.retrieval.retriever import Retriever
 from adsrank.settings import EngineSettings
@@ -179,6 +185,11 @@ def test_the_command_says_what_differs_and_exits_with_1(folder, release, asked, 
     given = ["--requests", str(sent), "--bundle", str(bundle)]
     assert app(["check", str(folder), *given], standalone_mode=False) in (None, 0)
     assert "nothing differs" in capsys.readouterr().out
+    app(["tables", str(bundle), "--json"], standalone_mode=False)
+    tables = {each["table"]: each for each in json.loads(capsys.readouterr().out)}
+    readers = ["user_interests", "recent_interests", "recent_actions", "ad_interest"]
+    assert tables["interest"]["features"] == readers
+    assert 0.9 < tables["interest"]["own"] <= 1
     log = altered(
         folder, tmp_path / "log", lambda table: set_column(table, "context_device", lambda _: "fridge")
     )
@@ -186,3 +197,19 @@ def test_the_command_says_what_differs_and_exits_with_1(folder, release, asked, 
     said = capsys.readouterr()
     assert "SOMETHING DIFFERS" in said.out
     assert "device (request)" in said.err
+
+
+def test_a_bundle_that_reads_what_serving_does_not_make_is_never_served(release):
+    row = {"name": "weather", "source": "weather", "type": "string", "transform": "vocabulary", "group": "ad"}
+    spec = FeatureSpec.model_validate({"extra_sources": ["weather"], "features": [row]})
+    bundle = copy.copy(release.bundle)
+    bundle.transform = CompiledTransform.fit(pa.table({"weather": ["rain", "sun"]}), spec)
+    with pytest.raises(InputError, match=r"weather.*not made by serving"):
+        Release(release.policy, bundle, release.snapshot, release.retriever)
+
+
+def test_a_line_that_is_no_request_is_refused_by_its_number(folder, tmp_path):
+    sent = tmp_path / "requests.jsonl"
+    sent.write_text('{"request_id": "a", "user_id": "u"}\n{"request_id": "b"}\n')
+    with pytest.raises(InputError, match=r"requests\.jsonl:2: user_id"):
+        app(["check", str(folder), "--requests", str(sent)], standalone_mode=False)

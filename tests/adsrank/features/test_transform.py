@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,8 @@ from adsrank.errors import InputError
 from adsrank.features.examples import CONTEXT
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import PADDING, CompiledTransform
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "configs" / "features.yaml"
 
 
 def spec(*rows):
@@ -298,3 +301,12 @@ def test_a_table_without_surfaces_has_no_surface_column():
     ):
         fitted = CompiledTransform.fit(pa.table({"surface": ["home"], "ad_id": [1]}), rows)
         assert (fitted.surface_column_, fitted.surfaces_, fitted.surface_base_) == (None, (), 0)
+
+
+def test_the_example_of_a_feature_table_compiles_on_a_training_table(planted):
+    table = planted.table.slice(0, 2000)
+    fitted = CompiledTransform.fit(table, FeatureSpec.load(EXAMPLE))
+    batch = fitted.apply(table)
+    assert len(batch) == 2000
+    assert fitted.sequences_ == [(50, 2)]
+    assert fitted.surfaces_ == ("home", "search")
