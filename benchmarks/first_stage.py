@@ -108,9 +108,8 @@ def compared(name: str, whole: list[Decision], cut: list[Decision], reach: str |
     yield Row(f"{name}: recall of final winners, 95 % interval from", low, "", reach)
     yield Row(f"{name}: recall of final winners, 95 % interval to", high, "")
     yield Row(f"{name}: feeds unchanged", 100 * float(same.mean()), "%")
-    yield Row(
-        f"{name}: expected charges over those without a cut", float(charges[0].sum() / charges[1].sum()), ""
-    )
+    left = float(charges[0].sum() / charges[1].sum())
+    yield Row(f"{name}: expected charges, of those without a cut", left, "")
 
 
 def survivors(whole: Decision, cut: Decision) -> set[int]:
