@@ -163,7 +163,8 @@ def _named(half: Half | HalfTensors, of: str) -> dict[str, Any]:
     parts: dict[str, Any] = {f"{of}_ids": half.ids}
     parts |= {f"{of}_list_{number}": part for number, part in enumerate(half.lists)}
     parts[f"{of}_numbers"] = half.numbers
-    for number, sequence in enumerate(half.sequences):
+    sequences: Any = half.sequences
+    for number, sequence in enumerate(sequences):
         parts[f"{of}_sequence_{number}_ids"] = sequence.ids
         parts[f"{of}_sequence_{number}_age"] = sequence.age
     return {name: part for name, part in parts.items() if part.shape[1]}
