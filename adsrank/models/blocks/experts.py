@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adsrank.models.blocks.split_linear import SplitLinear
+from adsrank.models.blocks.split_linear import SplitLinear, initialize
 from adsrank.models.config import ModelConfig
 
 
@@ -102,11 +102,12 @@ class Experts(nn.Module):
         )
 
     def initialize(self, generator: torch.Generator) -> None:
-        self.first.initialize(generator)
+        layers = [(self.first, 1.0)]
+        if self.gate is not None:
+            layers.append((self.gate, 0.1))  # gates start near even
+        initialize(layers, generator)
         deviation = math.sqrt(2.0 / self.second_weight.shape[1])
         self.second_weight.normal_(0.0, deviation, generator=generator)
-        if self.gate is not None:
-            self.gate.initialize(generator, 0.1)  # gates start near even
         for level in self.above:
             cast(Extraction, level).initialize(generator)
 

@@ -1,6 +1,7 @@
 """A linear layer over both halves of a batch, the request's part computed once a request."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +21,21 @@ class SplitLinear(nn.Module):
         self.ad_weight = nn.Parameter(torch.empty(ad, width))
         self.bias = nn.Parameter(torch.zeros(width))
 
-    def initialize(self, generator: torch.Generator, scale: float = 1.0) -> None:
-        """Normal with deviation `scale` sqrt(2 / inputs) (He et al., 2015)."""
-        deviation = scale * math.sqrt(2.0 / (len(self.request_weight) + len(self.ad_weight)))
-        for weight in (self.request_weight, self.ad_weight):
-            weight.normal_(0.0, deviation, generator=generator)
-
     def forward(self, request: Tensor, ad: Tensor) -> Tensor:
         """float32 [n, width] of request [n or 1, ...] and ad [n, ...]."""
         asked = torch.addmm(self.bias, request, self.request_weight)
         return torch.addmm(asked[0] if len(asked) == 1 else asked, ad, self.ad_weight)
+
+
+def initialize(layers: Iterable[tuple[SplitLinear, float]], generator: torch.Generator) -> None:
+    """Normal with deviation scale sqrt(2 / inputs) (He et al., 2015) for layers of the same inputs.
+
+    They are drawn as if they were one layer: half by half, an output after the other.
+    """
+    layers = list(layers)
+    for half in ("request_weight", "ad_weight"):
+        for layer, scale in layers:
+            weight = getattr(layer, half)
+            deviation = scale * math.sqrt(2.0 / (len(layer.request_weight) + len(layer.ad_weight)))
+            drawn = torch.empty(weight.shape[::-1]).normal_(0.0, deviation, generator=generator)
+            weight.copy_(drawn.T)

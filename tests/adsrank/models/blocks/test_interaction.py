@@ -4,7 +4,7 @@ import torch
 
 from adsrank.models.blocks.dcn import CrossNetwork
 from adsrank.models.blocks.fm import FactorizationMachine
-from adsrank.models.blocks.split_linear import SplitLinear
+from adsrank.models.blocks.split_linear import SplitLinear, initialize
 from adsrank.models.blocks.stack import InteractionStack
 from adsrank.models.blocks.summary import Summary
 from adsrank.models.half import Embedded
@@ -24,7 +24,11 @@ def halves(r, seed=0):
 
 def made(block, seed=1):
     with torch.no_grad():
-        block.initialize(torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        if isinstance(block, SplitLinear):
+            initialize([(block, 1.0)], generator)
+        else:
+            block.initialize(generator)
         for name, weight in block.named_parameters():
             if "bias" in name or "norm" in name:  # zeros and ones would hide an error
                 weight.normal_(0.5, 0.3, generator=torch.Generator().manual_seed(len(name)))
