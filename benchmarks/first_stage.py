@@ -2,9 +2,9 @@
 
 Each request of the built-in market is decided again and again by the real engine: with every candidate
 scored by the heavy model, and with the cut by either first stage, distilled from that same model, to the
-200 of the shipped settings and to fewer. A winner is an ad of the feed that the whole decision shows.
-Intervals are bootstraps over requests; where no request lost a winner, the lower end is what so many
-requests can say of the share that would.
+200 of the shipped settings and to fewer; beside them a cut by the bid alone. A winner is an ad of the feed
+that the whole decision shows. Intervals are bootstraps over requests; where no request lost a winner, the
+lower end is what so many requests can say of the share that would.
 
     adsrank bench first_stage
 """
@@ -26,6 +26,7 @@ from adsrank.data.traffic import requests
 from adsrank.data.truth import Truth
 from adsrank.decision import Decision
 from adsrank.engine import Engine
+from adsrank.features.batch import FeatureBatch
 from adsrank.models.bundle import Bundle
 from adsrank.release import Release
 from adsrank.request import AdRequest
@@ -58,8 +59,10 @@ def rows() -> Iterator[Row]:
         other = Release(release.policy, bundle, release.snapshot, release.retriever)
         for kept in CUTS:
             cut = [decide(other, request, kept) for request in stream]
-            yield from compared(f"{kind}, cut to {kept}", whole, cut, ">= 0.95" if kept == CUTS[0] else None)
-        yield from timed(kind, bundle)
+            reach = ">= 0.95" if kept == CUTS[0] and kind != BidAlone.kind else None
+            yield from compared(f"{kind}, cut to {kept}", whole, cut, reach)
+        if kind != BidAlone.kind:
+            yield from timed(kind, bundle)
 
 
 def market(
@@ -79,10 +82,27 @@ def market(
         config = FirstStageConfig(kind=kind)
         stage = fit_first_stage(bundle.transform, bundle.network, known, config, draws)
         stages[kind] = bundle.with_first_stage(stage)
+    parts = bundle.manifest, bundle.transform, bundle.network, bundle.probabilities
+    stages[BidAlone.kind] = Bundle(*parts, BidAlone(), bundle.sample)
     parsed = [parse_entity(row) for row in entities]
     snapshot = freeze_catalog(Catalog.of([each for each in parsed if not isinstance(each, list)]))
     release = Release(DEMO_POLICY, bundle, snapshot, Retriever.of(snapshot))
     return release, stages, list(requests(world, SEED + 1, opens, 24.0, count))
+
+
+class BidAlone:
+    """Every ad's click as likely: the cut that knows nothing but the bid."""
+
+    kind = "bid alone"
+
+    def score(self, batch: FeatureBatch) -> np.ndarray:
+        return np.full(len(batch), 0.05)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def to_json(self) -> None:
+        return None
 
 
 def decide(release: Release, request: AdRequest, rank: int) -> Decision:
@@ -108,9 +128,8 @@ def compared(name: str, whole: list[Decision], cut: list[Decision], reach: str |
     yield Row(f"{name}: recall of final winners, 95 % interval from", low, "", reach)
     yield Row(f"{name}: recall of final winners, 95 % interval to", high, "")
     yield Row(f"{name}: feeds unchanged", 100 * float(same.mean()), "%")
-    yield Row(
-        f"{name}: expected charges over those without a cut", float(charges[0].sum() / charges[1].sum()), ""
-    )
+    left = float(charges[0].sum() / charges[1].sum())
+    yield Row(f"{name}: expected charges, of those without a cut", left, "")
 
 
 def survivors(whole: Decision, cut: Decision) -> set[int]:

@@ -1,11 +1,16 @@
 """The heavy model as an ONNX graph: one request, n candidates, logits of every head.
 
-The graph reads features as the transform gives them (ids, lists, numbers, sequences) and ends with
-logits; calibrators are not in it, since they are exact in float64 and the graph is float32. Reading and
-writing it needs the extra `onnx`.
+The graph reads features as the transform gives them (ids, lists, numbers, sequences), lists padded with
+0 to the length that the feature table allows, and ends with logits; calibrators are not in it, since they
+are exact in float64 and the graph is float32. Reading and writing it needs the extra `onnx`.
 """
 
 import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from torch import Tensor, nn
 
 from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch, Half
+from adsrank.features.spec import FeatureSpec, Transform
 from adsrank.models.bundle import Bundle
 from adsrank.models.half import HalfTensors, tensors
 from adsrank.models.heads import VALUES
@@ -39,6 +45,7 @@ class OnnxScorer:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
             self._session = onnxruntime.InferenceSession(
@@ -47,12 +54,13 @@ class OnnxScorer:
             self.heads = tuple(json.loads(self._session.get_modelmeta().custom_metadata_map["heads"]))
         except Exception as error:  # ONNX Runtime's own errors have no common base
             raise InputError(str(path), "not a graph of a bundle", str(error).split("\n")[0][:160]) from None
-        self._names = [each.name for each in self._session.get_inputs()]
+        self._shapes = {each.name: each.shape for each in self._session.get_inputs()}
 
     def score(self, batch: FeatureBatch) -> dict[str, Float64]:
         """Raw probabilities of each head, float64 [n]; the request half has one row."""
         given = arrays(batch)
-        (logits,) = self._session.run([OUTPUT], {name: given[name] for name in self._names})
+        feed = {name: _padded(given[name], shape[1]) for name, shape in self._shapes.items()}
+        (logits,) = self._session.run([OUTPUT], feed)
         found = expit(logits.astype(np.float64))
         return {
             head: np.ascontiguousarray(found[:, number])
@@ -62,7 +70,7 @@ class OnnxScorer:
 
 
 def export_onnx(bundle: Bundle, out: str | Path) -> Path:
-    """Write the bundle's network to `out`; candidates and lengths of lists stay free.
+    """Write the bundle's network to `out`; the number of candidates stays free.
 
     Raises:
         InputError: `out` exists, its folder does not, or the packages of the extra `onnx` are missing.
@@ -72,18 +80,21 @@ def export_onnx(bundle: Bundle, out: str | Path) -> Path:
     out = Path(out)
     if out.exists() or not out.parent.is_dir():
         raise InputError(str(out), "cannot be written", "give a new file in a folder that is there")
-    batch = one_request(bundle.prepare(bundle.sample.columns), 0)
+    batch = _longest(one_request(bundle.prepare(bundle.sample.columns), 0), bundle.transform.spec)
     halves = tensors(batch.request), tensors(batch.ad)
     given = _flat(*halves)
-    program = torch.onnx.export(
-        _Flat(bundle.network, halves).eval(),
-        tuple(given.values()),
-        input_names=list(given),
-        output_names=[OUTPUT],
-        dynamic_shapes=(tuple(_free(name) for name in given),),
-        dynamo=True,
-        verbose=False,
-    )
+    candidates = torch.export.Dim("candidates")
+    with torch.no_grad(), _quietly():
+        # First by itself: the exporter would write a graph for 200 rows where this one says why it cannot.
+        traced = torch.export.export(
+            _Flat(bundle.network, halves).eval(),
+            tuple(given.values()),
+            dynamic_shapes=(tuple(_free(name, candidates) for name in given),),
+        )
+    with _quietly():
+        program = torch.onnx.export(
+            traced, input_names=list(given), output_names=[OUTPUT], dynamo=True, verbose=False
+        )
     assert program is not None
     for name, value in (
         ("heads", json.dumps(bundle.heads)),
@@ -152,7 +163,8 @@ def _named(half: Half | HalfTensors, of: str) -> dict[str, Any]:
     parts: dict[str, Any] = {f"{of}_ids": half.ids}
     parts |= {f"{of}_list_{number}": part for number, part in enumerate(half.lists)}
     parts[f"{of}_numbers"] = half.numbers
-    for number, sequence in enumerate(half.sequences):
+    sequences: Any = half.sequences
+    for number, sequence in enumerate(sequences):
         parts[f"{of}_sequence_{number}_ids"] = sequence.ids
         parts[f"{of}_sequence_{number}_age"] = sequence.age
     return {name: part for name, part in parts.items() if part.shape[1]}
@@ -168,13 +180,41 @@ def _filled(like: Any, left: list[Tensor]) -> Any:
     return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
 
 
-def _free(name: str) -> dict[int, Any] | None:
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The exporter warns of packages that it does not need here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _free(name: str, candidates: Any) -> dict[int, Any] | None:
     """The dimensions of an input that may differ from call to call."""
-    free: dict[int, Any] = {}
-    if name.startswith("ad_"):
-        free[0] = torch.export.Dim("candidates")
-    if "_list_" in name:
-        free[1] = torch.export.Dim(f"{name}_length")
-    if name.startswith("request_sequence_"):
-        free[1] = torch.export.Dim(f"{name.removesuffix('_ids').removesuffix('_age')}_length")
-    return free or None
+    return {0: candidates} if name.startswith("ad_") else None
+
+
+def _longest(batch: FeatureBatch, spec: FeatureSpec) -> FeatureBatch:
+    """The batch with each list as long as its feature allows."""
+    lengths: dict[bool, list[int]] = {True: [], False: []}
+    for row in spec.features:
+        if row.transform is Transform.MULTI_HOT:
+            lengths[row.of_request].append(row.max_length)
+    halves = (
+        replace(half, lists=tuple(_padded(*pair) for pair in zip(half.lists, lengths[mine], strict=True)))
+        for half, mine in ((batch.request, True), (batch.ad, False))
+    )
+    return FeatureBatch(*halves)
+
+
+def _padded(part: np.ndarray, width: int) -> np.ndarray:
+    """[r, width], zeros behind."""
+    if part.ndim != 2 or part.shape[1] == width:
+        return part
+    wide = np.zeros((len(part), width), part.dtype)
+    wide[:, : part.shape[1]] = part
+    return wide

@@ -241,7 +241,7 @@ def listed(registry: RegistryFolder, as_json: Json = False) -> None:
 
     known = Registry(registry)
     pointer = known.pointer
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": manifest.id,
             "current": pointer is not None and pointer.current == manifest.id,

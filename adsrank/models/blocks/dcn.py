@@ -55,7 +55,7 @@ class CrossNetwork(nn.Module):
     def forward(self, request: Embedded, ad: Embedded) -> Tensor:
         """float32 [n, D]; D counts the columns of both halves."""
         offered = ad.flat
-        first = torch.cat([request.flat.expand(len(offered), -1), offered], 1)
+        first = torch.cat([request.flat.expand(offered.shape[0], -1), offered], 1)
         x = first
         for layer in self.layers:
             x = layer(first, x)

@@ -29,7 +29,7 @@ class Mixing(nn.Module):
         """float32 [tasks (+ 1 with a pool, last), n, O] of expert [experts, n, O] and logits [n, gates]."""
         if logits is None:
             return expert.expand(self.tasks, -1, -1)
-        n, mine = len(logits), self.tasks * (self.shared + self.own)
+        n, mine = logits.shape[0], self.tasks * (self.shared + self.own)
         # Experts first: a softmax over a handful of neighbours is slower than over as many rows.
         gate = (
             logits[:, :mine].view(n, self.tasks, -1).permute(2, 0, 1).contiguous().softmax(0).permute(1, 2, 0)
@@ -113,7 +113,7 @@ class Experts(nn.Module):
 
     def forward(self, request: Tensor, ad: Tensor) -> Tensor:
         """float32 [tasks, n, O] of request [n or 1, ...] and ad [n, ...]."""
-        n, (count, width, _) = len(ad), self.second_weight.shape
+        n, (count, width, _) = ad.shape[0], self.second_weight.shape
         # In place: the largest tensor of a request is not allocated twice.
         hidden = F.relu_(self.first(request, ad)).view(n, count, width).transpose(0, 1)
         expert = F.relu_(torch.baddbmm(self.second_bias, hidden, self.second_weight))

@@ -74,7 +74,7 @@ class InteractionStack(nn.Module):
 
     def forward(self, request: Embedded, ad: Embedded) -> Tensor:
         """float32 [n, k E]."""
-        n = len(ad.vectors)
+        n = ad.vectors.shape[0]
         asked = torch.cat([request.vectors, (request.numbers @ self.request_numbers).unsqueeze(1)], 1)
         offered = torch.cat([ad.vectors, (ad.numbers @ self.ad_numbers).unsqueeze(1)], 1)
         x = torch.cat([asked.expand(n, -1, -1), offered], 1)

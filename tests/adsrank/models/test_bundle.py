@@ -9,8 +9,11 @@ import safetensors.numpy as tensors_file
 
 from adsrank.errors import BundleError, InputError
 from adsrank.models import folder
+from adsrank.models.admission import Admission
 from adsrank.models.bundle import Bundle
 from adsrank.models.manifest import LIMITS, Manifest
+from adsrank.training import TrainConfig, train
+from tests.adsrank.models.acting import acting
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +41,19 @@ def test_a_saved_bundle_is_the_same_bundle(trained, saved, planted):
     for name in before:
         assert np.array_equal(before[name], after[name])
     assert np.array_equal(trained.bundle.prerank(rows), loaded.prerank(rows))
+
+
+def test_a_bundle_that_reads_actions_is_the_same_bundle_too(few_rows, tmp_path):
+    table, spec = acting(few_rows)
+    towers = {"kind": "two_tower", "rows": 2000, "towers": {"dim": 8, "epochs": 1}}
+    bundle = train(table, spec, TrainConfig(epochs=1, first_stage=towers)).bundle
+    assert bundle.manifest.first_stage == "two_tower"
+    bundle.save(tmp_path / "one")
+    loaded = Bundle.load(tmp_path / "one", Admission(allow_miscalibrated=True))
+    assert {"acts", "ages"} <= set(loaded.sample.columns.column_names)
+    rows = table.slice(100, 300)
+    assert np.array_equal(bundle.score(rows)["click"], loaded.score(rows)["click"])
+    assert np.array_equal(bundle.prerank(rows), loaded.prerank(rows))
 
 
 def test_calibrated_probabilities_are_five_and_keep_the_models_order(trained, planted):

@@ -8,7 +8,10 @@ import pytest
 
 from adsrank.errors import InputError
 from adsrank.models import onnx as exported
+from adsrank.models.config import InteractionConfig, ModelConfig
 from adsrank.models.onnx import OnnxScorer, arrays, export_onnx, one_request, parity
+from adsrank.training import TrainConfig, train
+from tests.adsrank.models.acting import acting
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 there = all(importlib.util.find_spec(package) for package in PACKAGES)
@@ -51,13 +54,33 @@ def test_the_graph_answers_as_the_model_does(trained, graph):
 def test_any_number_of_candidates_and_any_length_of_lists(trained, planted, graph, rows):
     scorer = OnnxScorer(graph)
     assert scorer.heads == trained.bundle.heads
-    lists = []
     for first in range(0, 200, 40):
         batch = one_request(trained.bundle.prepare(planted.table.slice(first, rows)), 0)
-        lists.append(batch.request.lists[0].shape[1])
         for head, p in scorer.score(batch).items():
             assert np.allclose(p, trained.bundle.score(batch)[head], atol=1e-6)
-    assert rows == 1 or len(set(lists)) > 1 or max(lists) > 1
+
+
+@needs_onnx
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelConfig(),
+        ModelConfig(interaction=InteractionConfig(kind="dcn")),
+        ModelConfig(interaction=InteractionConfig(kind="stack")),
+        ModelConfig(interaction=InteractionConfig(kind="fm", beside=True)),
+        ModelConfig(mixture="ple", levels=2, surface_tower=8),
+    ],
+    ids=["mmoe", "dcn", "stack", "fm", "ple"],
+)
+def test_every_block_and_the_sequence_answer_alike(few_rows, model, tmp_path):
+    table, spec = acting(few_rows)
+    bundle = train(table, spec, TrainConfig(epochs=1, model=model)).bundle
+    path = export_onnx(bundle, tmp_path / "model.onnx")
+    assert parity(bundle, path) < 1e-4
+    batch = one_request(bundle.prepare(table.slice(0, 37)), 5)
+    assert batch.request.sequences[0].ids.any()
+    assert np.allclose(OnnxScorer(path).score(batch)["click"], bundle.score(batch)["click"], atol=1e-6)
 
 
 @needs_onnx

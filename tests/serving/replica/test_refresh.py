@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adsrank.errors import SpaceMismatch
 from adsrank.models.bundle import Bundle
 from adsrank.models.held_out import HeldOut
 from adsrank.models.registry import Registry
@@ -93,6 +94,8 @@ def test_a_bundle_of_another_space_is_not_taken_over(runtime, settings, tmp_path
     put(tmp_path / "new", settings.bundle_folder)
     assert not runtime.refresher.refresh()
     assert runtime.engine.release is before
+    with pytest.raises(SpaceMismatch, match="other-v9"):  # nor is a server started on it
+        open_runtime(settings)
 
 
 def test_a_bundle_that_breaks_a_check_is_not_taken_over(runtime, settings, tmp_path):
