@@ -14,10 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMED = (
     "auction",
     "blend",
+    "calibration",
     "decide",
     "growth",
     "ledger",
     "peers",
+    "real",
     "replay",
     "retrieval",
     "score",
