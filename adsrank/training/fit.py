@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve, fit_exposure
@@ -58,7 +57,6 @@ def fit_network(
     shuffler = np.random.Generator(np.random.PCG64(config.seed))
     generator = torch.Generator().manual_seed(config.seed)
     exposure = _exposure(labels, _base_rates(labels, config), config)
-    _labelled(labels, config)
     network = MultiTask.of(transform, config.heads, config.model)
     network.initialize(generator, _rates(labels, exposure, config), torch.from_numpy(transform.silent_))
     optimizer = torch.optim.AdamW(
@@ -126,14 +124,6 @@ def _mean_loss(network: MultiTask, batch: FeatureBatch, targets: Targets, config
     return total / n
 
 
-def _labelled(labels: Labels, config: TrainConfig) -> None:
-    """Raises InputError where a head has no label to learn from; names it."""
-    for head in config.heads:
-        if not labels.has(head):
-            column = "value_micros" if head == "order_value" else head
-            raise InputError(column, "absent", f"the head {head!r} needs this column; leave the head out")
-
-
 def _exposure(labels: Labels, probabilities: np.ndarray, config: TrainConfig) -> ExposureCurve:
     if not config.learn_exposure:
         return ExposureCurve.flat(config.exposure.positions)
@@ -154,11 +144,12 @@ def _base_rates(labels: Labels, config: TrainConfig) -> np.ndarray:
 def _rates(labels: Labels, exposure: ExposureCurve, config: TrainConfig) -> dict[str, float]:
     """The rate each head starts from: labels over exposure; conversions over mature clicks."""
     share = float(labels.exposure(exposure).sum())
-    rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if labels.has(head)}
-    rates["conversion_given_click"] = labels.conversion_rate()
-    if labels.has("order_value"):
+    rates = {
+        head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if head in config.heads
+    }
+    if "order_value" in config.heads:
         rates["order_value"] = labels.order_value_mean()
-    return rates
+    return {**rates, "conversion_given_click": labels.conversion_rate()}
 
 
 def _forget(ad: HalfTensors, unknown: Tensor, rate: float, generator: torch.Generator) -> HalfTensors:

@@ -198,11 +198,11 @@ def test_the_machine_beside_a_deep_part_is_deepfm():
 
 def deep_part(made, request, ad):
     w = {name: value.double().numpy() for name, value in made.state_dict().items()}
-    x = w["experts.first.request_weight"] @ request + w["experts.first.ad_weight"] @ ad
+    x = request @ w["experts.first.request_weight"] + ad @ w["experts.first.ad_weight"]
     hidden = np.maximum(x + w["experts.first.bias"], 0)
     z = np.maximum(hidden @ w["experts.second_weight"][0] + w["experts.second_bias"][0, 0], 0)
     tower = np.maximum(z @ w["towers.weight"][0] + w["towers.hidden_bias"][0, 0], 0)
-    return float(tower @ w["towers.head_weight"][0, :, 0] + w["towers.head_bias"][0])
+    return float(tower @ w["towers.head_weight"][0, 0] + w["towers.head_bias"][0])
 
 
 def test_a_seed_fixes_every_weight():

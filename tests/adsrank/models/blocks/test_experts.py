@@ -27,7 +27,7 @@ def inputs(r):
 
 
 def first_level(w, x, count):
-    weight = np.concatenate([w["first.request_weight"], w["first.ad_weight"]], 1)
+    weight = np.concatenate([w["first.request_weight"], w["first.ad_weight"]]).T
     return [
         slow.expert(
             x,
@@ -41,7 +41,7 @@ def first_level(w, x, count):
 
 
 def gates(w, x):
-    return slow.dot(np.concatenate([w["gate.request_weight"], w["gate.ad_weight"]], 1), x, w["gate.bias"])
+    return slow.dot(np.concatenate([w["gate.request_weight"], w["gate.ad_weight"]]).T, x, w["gate.bias"])
 
 
 def read(experts, task, shared, own):
@@ -145,7 +145,7 @@ def test_towers_and_what_a_surface_adds():
     for i in range(N):
         for task in range(TASKS):
             z = mixed[task, i].tolist()
-            expected = tower(z, a["weight"][task], a["hidden_bias"][task], a["head_weight"][task])
+            expected = tower(z, a["weight"][task], a["hidden_bias"][task], a["head_weight"][task].T)
             assert plain[i, task] == pytest.approx(expected + a["head_bias"][task], abs=1e-4)
             at = int(surface[i]) - 1
             if at < 0:

@@ -4,7 +4,7 @@ import torch
 
 from adsrank.models.blocks.dcn import CrossNetwork
 from adsrank.models.blocks.fm import FactorizationMachine
-from adsrank.models.blocks.split_linear import SplitLinear
+from adsrank.models.blocks.split_linear import SplitLinear, initialize
 from adsrank.models.blocks.stack import InteractionStack
 from adsrank.models.blocks.summary import Summary
 from adsrank.models.half import Embedded
@@ -24,7 +24,11 @@ def halves(r, seed=0):
 
 def made(block, seed=1):
     with torch.no_grad():
-        block.initialize(torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        if isinstance(block, SplitLinear):
+            initialize([(block, 1.0)], generator)
+        else:
+            block.initialize(generator)
         for name, weight in block.named_parameters():
             if "bias" in name or "norm" in name:  # zeros and ones would hide an error
                 weight.normal_(0.5, 0.3, generator=torch.Generator().manual_seed(len(name)))
@@ -126,7 +130,7 @@ def test_a_split_layer_is_a_layer_over_both_halves(r):
     block = made(SplitLinear(3 * E + 2, 2 * E + 3, 5))
     w = slow.state(block)
     found = block(request.flat, ad.flat).detach()
-    weight = np.concatenate([w["request_weight"], w["ad_weight"]], 1)
+    weight = np.concatenate([w["request_weight"], w["ad_weight"]]).T
     for i in range(N):
         both = flat(*row(request, i)) + flat(*row(ad, i))
         assert found[i].tolist() == pytest.approx(slow.dot(weight, both, w["bias"]), abs=1e-4)
