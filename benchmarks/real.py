@@ -1,6 +1,6 @@
 """Public data: the project's network and calibrators beside a hashed logistic regression, with intervals.
 
-Figures are of rows that no model, calibrator or choice has seen; `real_tables` says how each set is split.
+Figures are of rows that no model and no calibrator has seen; `real_tables` says how each set is split.
 `both` is the mean of the two models' log-odds. Everything is calibrated by Platt's line on what the models
 said of training rows they had left out. A unit in brackets is the 95 % bootstrap interval.
 """
