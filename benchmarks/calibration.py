@@ -79,9 +79,7 @@ def winners() -> Iterator[Row]:
     )
     again = IsotonicCalibrator().fit(chosen[0], chosen[1]).transform(later_chosen[0])
     found = metrics.with_interval(metrics.pcoc, again, later_chosen[1], seed=0)
-    yield Row(
-        "PCOC on winners, calibrated on winners", found.value, f"({found.low:.3f} to {found.high:.3f})"
-    )
+    yield Row("PCOC on winners, calibrated on winners", found.value, f"({found.low:.3f} to {found.high:.3f})")
 
 
 def picture(path: str) -> None:

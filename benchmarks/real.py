@@ -1,6 +1,6 @@
 """Public data: the project's network and calibrators beside a hashed logistic regression, with intervals.
 
-Figures are of rows that no model, calibrator or choice has seen; `real_tables` says how each set is split.
+Figures are of rows that no model and no calibrator has seen; `real_tables` says how each set is split.
 `both` is the mean of the two models' log-odds. Everything is calibrated by Platt's line on what the models
 said of training rows they had left out. A unit in brackets is the 95 % bootstrap interval.
 """
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks import real_ipinyou
+from benchmarks.real_gain import gain
 from benchmarks.real_models import FOLDS, blend, network, regression
 from benchmarks.real_tables import Task, tasks
 from benchmarks.row import Row
@@ -79,17 +80,6 @@ def figures(name: str, model: str, p: Float64, y: Float64) -> Iterator[Row]:
         yield Row(f"{name}: {short}, {model}", found.value, f"({found.low:.3f} to {found.high:.3f})", bound)
 
 
-def gain(name: str, ours: Float64, theirs: Float64, y: Float64) -> Row:
-    """Mean log loss of `ours` less that of `theirs`, row by row: below 0 ours is better."""
-    difference = np.where(y > 0, np.log(theirs / ours), np.log((1 - theirs) / (1 - ours)))
-
-    def mean(scores: Float64, labels: Float64, weight: Float64) -> float:
-        return float(weight @ difference / weight.sum())
-
-    found = metrics.with_interval(mean, ours, y, seed=0)
-    return Row(name, found.value, f"({found.low:.5f} to {found.high:.5f})")
-
-
 def walk_forward(task: Task) -> Iterator[Row]:
     """Trained on the first 40, 60 and 80 % of the rows, judged on the 20 % after each."""
     n = len(task.table)
@@ -118,7 +108,7 @@ def walk_forward(task: Task) -> Iterator[Row]:
 
 
 def funnel(task: Task) -> Iterator[Row]:
-    """The second event of a funnel: the two heads' product, their joint calibrator, and a regression on it."""
+    """A funnel's second event: the heads' product, their joint calibrator, and a regression on it."""
     p, apart = network(task, 4)
     train, bought = task.train, task.labels.conversion
     clicks = PlattCalibrator().fit(apart["click"], task.labels.click[:train])

@@ -73,7 +73,7 @@ def network(task: Task, folds: int = FOLDS) -> tuple[dict[str, Float64], dict[st
 
 
 def regression(task: Task, label: Float64, folds: int = FOLDS) -> tuple[Float64, Float64]:
-    """The baseline, a logistic regression on hashed words: probabilities as in `network`, of one label [n]."""
+    """The baseline, a logistic regression on hashed words; as `network`, of one label [n]."""
     design = _hashed(task)
     rows = np.arange(task.train)
     y = label[: task.train]

@@ -176,6 +176,19 @@ def check_a_clone_has_learned_nothing(calibrator: Calibrator, data: _Data) -> No
     _expect(stored.keys() == params.keys(), "the constructor must only store its parameters")
 
 
+def check_parameters_are_read_and_set(calibrator: Calibrator, data: _Data) -> None:
+    """By name, as scikit-learn's searches do; an unknown name is refused."""
+    before = repr(calibrator)
+    _expect(calibrator.set_params(**calibrator.get_params()) is calibrator, "set_params must return self")
+    _expect(repr(calibrator) == before, "setting what is set changed a parameter")
+    try:
+        calibrator.set_params(no_such_parameter=1)
+    except CalibrationError as error:
+        _expect(error.field == "no_such_parameter", f"blamed on {error.field}")
+    else:
+        raise AssertionError("an unknown parameter was stored")
+
+
 def check_bad_input_is_refused(calibrator: Calibrator, data: _Data) -> None:
     """With a typed error that names the column."""
     _fit(calibrator, data)
@@ -221,6 +234,7 @@ CHECKS: tuple[Callable[[Calibrator, _Data], None], ...] = (
     check_the_order_of_rows_does_not_matter,
     check_a_row_without_weight_does_not_matter,
     check_a_clone_has_learned_nothing,
+    check_parameters_are_read_and_set,
     check_bad_input_is_refused,
     check_an_unfitted_one_says_so,
 )

@@ -27,7 +27,12 @@ CATEGORIES = (
     "device_conn_type",
     *(f"c{k}" for k in range(14, 22)),
 )
-SCHEMA = {"id": pa.string(), "click": pa.int8(), "hour": pa.string(), **dict.fromkeys(CATEGORIES, pa.string())}
+SCHEMA = {
+    "id": pa.string(),
+    "click": pa.int8(),
+    "hour": pa.string(),
+    **dict.fromkeys(CATEGORIES, pa.string()),
+}
 
 
 def read_avazu(*paths: Path) -> pa.Table:

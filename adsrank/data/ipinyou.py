@@ -5,6 +5,7 @@ et al. (2017).
 """
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,23 +39,26 @@ def read_ipinyou(path: Path) -> BidLog:
     """
     if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
         raise InputError(str(path), "no such file", f"give a log of at most {MAX_FILE_BYTES} bytes")
-    click: list[float] = []
-    price: list[int] = []
-    theta: list[float] = []
-    number = 0
+    rows: list[tuple[float, int, float]] = []
     try:
-        with gzip.open(path, "rt", encoding="ascii") as lines:
+        with gzip.open(path, "rt", encoding="ascii", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 fields = line.split()
-                if len(fields) != 3:
-                    continue
-                click.append(float(fields[0]))
-                price.append(int(fields[1]))
-                theta.append(float(fields[2]))
-                if click[-1] not in (0.0, 1.0) or not 0.0 <= theta[-1] <= 1.0:
-                    raise ValueError(line.strip())
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path.name}: line {number}", str(error)[:80], "give `click price theta`") from None
-    if not click:
+                if len(fields) == 3:
+                    rows.append(_row(fields, f"{path.name}: line {number}"))
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(path.name, str(error)[:80], "give a gzip file that is whole") from None
+    if not rows:
         raise InputError(path.name, "no rows", "give lines `click price theta`")
+    click, price, theta = zip(*rows, strict=True)
     return BidLog(np.array(click), np.array(price, np.int64), np.array(theta))
+
+
+def _row(fields: list[str], at: str) -> tuple[float, int, float]:
+    try:
+        row = float(fields[0]), int(fields[1]), float(fields[2])
+    except ValueError:
+        row = math.nan, 0, math.nan
+    if row[0] not in (0.0, 1.0) or not 0 <= row[1] < 2**31 or not 0.0 <= row[2] <= 1.0:
+        raise InputError(at, " ".join(fields)[:80], "give a 0 or 1, a price and a probability")
+    return row

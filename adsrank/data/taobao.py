@@ -56,10 +56,8 @@ def read_taobao(*paths: Path) -> pa.Table:
 
 
 def _integers(lists: pa.ListArray) -> pa.ListArray:
-    """Lists of texts as lists of int64; an empty text, which is what an empty list splits into, is dropped."""
+    """Lists of texts as lists of int64; an empty text, as an empty list splits into, is dropped."""
     words = lists.flatten()
     kept = pc.not_equal(words, "")
     counts = pa.array([0, *pc.cumulative_sum(pc.cast(kept, pa.int32())).to_pylist()], pa.int32())
-    return pa.ListArray.from_arrays(
-        counts.take(lists.offsets), pc.cast(words.filter(kept), pa.int64())
-    )
+    return pa.ListArray.from_arrays(counts.take(lists.offsets), pc.cast(words.filter(kept), pa.int64()))

@@ -14,11 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMED = (
     "auction",
     "blend",
+    "calibration",
     "decide",
     "first_stage",
     "growth",
     "ledger",
     "peers",
+    "real",
     "replay",
     "retrieval",
     "runtime",

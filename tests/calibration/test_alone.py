@@ -31,8 +31,9 @@ rng = np.random.default_rng(0)
 scores = rng.uniform(0.01, 0.3, 2000)
 labels = rng.random(2000) < 0.5 * scores
 ids = rng.choice(["a", "b"], 2000)
-chain = Chain([IsotonicCalibrator(), SegmentCalibrator("surface")]).fit(scores, labels, segment={{"surface": ids}})
-p = from_json(chain.to_json()).transform(scores, segment={{"surface": ids}})
+segment = {{"surface": ids}}
+chain = Chain([IsotonicCalibrator(), SegmentCalibrator("surface")]).fit(scores, labels, segment=segment)
+p = from_json(chain.to_json()).transform(scores, segment=segment)
 assert abs(metrics.pcoc(p, labels) - 1.0) < 0.01
 print("works")
 """

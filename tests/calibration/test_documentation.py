@@ -15,7 +15,7 @@ def test_the_example_of_the_page_runs():
     assert found.failed == 0
 
 
-@pytest.mark.parametrize("name", ["drift", "sampling", "metrics"])
+@pytest.mark.parametrize("name", ["drift", "joint", "sampling", "metrics"])
 def test_the_examples_of_the_docstrings_run(name):
     found = doctest.testmod(importlib.import_module(f"calibration.{name}"))
     assert found.attempted >= 1

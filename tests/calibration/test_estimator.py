@@ -44,7 +44,9 @@ def test_an_overconfident_model_is_mended_and_keeps_its_order(calibrator):
     plain = GaussianNB().fit(X, y).predict_proba(later)[:, 1]
     mended = CalibratedClassifier(GaussianNB(), calibrator).fit(X, y).predict_proba(later)
     assert mended.sum(axis=1) == pytest.approx(np.ones(len(later)))
-    assert metrics.normalized_entropy(plain, later_y) > 1.0 > metrics.normalized_entropy(mended[:, 1], later_y)
+    assert (
+        metrics.normalized_entropy(plain, later_y) > 1.0 > metrics.normalized_entropy(mended[:, 1], later_y)
+    )
     assert metrics.auc(mended[:, 1], later_y) == pytest.approx(metrics.auc(plain, later_y), abs=1e-9)
 
 
@@ -92,7 +94,9 @@ def test_labels_of_any_two_values_and_weights_go_through():
 
 def test_pipelines_searches_and_clones_take_it_for_one_of_their_own():
     X, y = rows(800)
-    made = make_pipeline(StandardScaler(), CalibratedClassifier(LogisticRegression(), PlattCalibrator(), cv=3))
+    made = make_pipeline(
+        StandardScaler(), CalibratedClassifier(LogisticRegression(), PlattCalibrator(), cv=3)
+    )
     grid = {"calibratedclassifier__calibrator": [PlattCalibrator(), PlattCalibrator(ridge=50.0)]}
     found = GridSearchCV(clone(made), grid, cv=2, scoring="neg_log_loss").fit(X, y)
     assert isinstance(found.best_params_["calibratedclassifier__calibrator"], PlattCalibrator)
@@ -118,7 +122,7 @@ def test_those_with_scores_alone_calibrate_them_in_a_data_frame_by_segment():
 
 
 def test_more_than_two_classes_or_one_are_refused():
-    X, y = rows(90)
+    X, _ = rows(90)
     with pytest.raises(ValueError, match="binary"):
         CalibratedClassifier().fit(X, np.arange(90) % 3)
     with pytest.raises(ValueError, match="class"):

@@ -90,7 +90,9 @@ def test_chance_knows_weight_and_exposure():
     scores, exposure = np.full(400, 0.5), np.full(400, 0.2)
     chance = metrics.if_calibrated(metrics.pcoc, scores, None, exposure, seed=0, replicates=100)
     assert 1.0 in chance
-    wide = metrics.if_calibrated(metrics.pcoc, scores, np.arange(400.0) ** 4, exposure, seed=0, replicates=100)
+    wide = metrics.if_calibrated(
+        metrics.pcoc, scores, np.arange(400.0) ** 4, exposure, seed=0, replicates=100
+    )
     assert wide.high - wide.low > chance.high - chance.low
 
 

@@ -1,0 +1,126 @@
+"""What a calibrator or a metric cannot use is refused by the name of the column, never worked on."""
+
+import json
+
+import numpy as np
+import pytest
+
+from calibration import (
+    BetaCalibrator,
+    CalibrationError,
+    Chain,
+    DriftCorrector,
+    IsotonicCalibrator,
+    JointCalibrator,
+    PlattCalibrator,
+    SamplingCorrection,
+    SegmentCalibrator,
+    TemperatureCalibrator,
+    UndefinedMetric,
+    from_json,
+    metrics,
+)
+
+N = 50
+SCORES, LABELS = np.linspace(0.05, 0.6, N), (np.arange(N) % 4 == 0).astype(float)
+SEGMENT = {"surface": ["home", "search"] * (N // 2)}
+EVERY = [
+    IsotonicCalibrator(),
+    PlattCalibrator(),
+    BetaCalibrator(),
+    TemperatureCalibrator(),
+    SamplingCorrection(0.5),
+    SegmentCalibrator("surface"),
+    DriftCorrector(),
+    Chain([PlattCalibrator(), SegmentCalibrator("surface")]),
+]
+
+
+def spoilt(column: np.ndarray, value: float) -> np.ndarray:
+    wrong = column.copy()
+    wrong[7] = value
+    return wrong
+
+
+BAD = {
+    "a score that is no number": ({"scores": spoilt(SCORES, np.nan)}, "scores[7]"),
+    "an infinite score": ({"scores": spoilt(SCORES, np.inf)}, "scores[7]"),
+    "a score above 1": ({"scores": spoilt(SCORES, 1.0000001)}, "scores[7]"),
+    "a label that is no number": ({"labels": spoilt(LABELS, np.nan)}, "labels[7]"),
+    "a label between": ({"labels": spoilt(LABELS, 0.5)}, "labels[7]"),
+    "a negative weight": ({"weight": spoilt(np.ones(N), -1e-9)}, "weight[7]"),
+    "an infinite weight": ({"weight": spoilt(np.ones(N), np.inf)}, "weight[7]"),
+    "weights of zero": ({"weight": np.zeros(N)}, "weight"),
+    "an exposure of zero": ({"exposure": spoilt(np.ones(N), 0.0)}, "exposure[7]"),
+    "too few labels": ({"labels": LABELS[1:]}, "labels"),
+    "no rows": ({"scores": [], "labels": []}, "scores"),
+    "words": ({"scores": ["high"] * N}, "scores"),
+    "two dimensions": ({"scores": SCORES[:, None]}, "scores"),
+}
+
+
+@pytest.mark.parametrize("calibrator", EVERY, ids=repr)
+@pytest.mark.parametrize("case", BAD)
+def test_no_calibrator_takes_it(calibrator, case):
+    wrong, field = BAD[case]
+    columns = {"scores": SCORES, "labels": LABELS, "segment": SEGMENT, **wrong}
+    with pytest.raises(CalibrationError) as caught:
+        calibrator.clone().fit(**columns)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metrics.pcoc, metrics.log_loss, metrics.normalized_entropy, metrics.ece, metrics.reliability],
+)
+@pytest.mark.parametrize("case", BAD)
+def test_no_metric_takes_it(metric, case):
+    wrong, field = BAD[case]
+    with pytest.raises(CalibrationError) as caught:
+        metric(**{"scores": SCORES, "labels": LABELS, **wrong})
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+@pytest.mark.parametrize("calibrator", EVERY, ids=repr)
+def test_labels_of_one_class_give_a_map_that_still_tells_ads_apart(calibrator, label):
+    """A day without a conversion is no reason to stop serving."""
+    fitted = calibrator.clone().fit(SCORES, np.full(N, label), segment=SEGMENT)
+    found = fitted.transform(SCORES)
+    assert np.all(np.diff(found) > 0.0)
+    assert np.all((found > 0.0) & (found < 1.0))
+
+
+def test_metrics_that_one_class_leaves_undefined_say_so():
+    for metric in (metrics.pcoc, metrics.normalized_entropy, metrics.auc):
+        with pytest.raises(UndefinedMetric, match="labels"):
+            metric(SCORES, np.zeros(N))
+    assert metrics.field_rce(SCORES, np.zeros(N), field=np.zeros(N, np.int64)) > 1.0
+
+
+HOSTILE = {
+    "not JSON": "{",
+    "a list": "[]",
+    "nothing": "{}",
+    "a name twice": '{"kind": "platt", "kind": "platt"}',
+    "an unknown kind": '{"kind": "os.system", "version": 1, "params": {}, "state": {}}',
+    "a later version": '{"kind": "platt", "version": 2, "params": {}, "state": {}}',
+    "infinity": '{"kind": "platt", "version": 1, "params": {"ridge": 1.0}, "state": {"slope": Infinity}}',
+    "a huge number": '{"kind": "platt", "version": 1, "params": {"ridge": 1' + "0" * 400 + '}, "state": {}}',
+    "too deep": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "a falling slope": json.dumps(
+        {
+            "kind": "platt",
+            "version": 1,
+            "params": {"ridge": 1.0},
+            "state": {"slope": -1.0, "intercept": 0.0},
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.parametrize("read", [from_json, JointCalibrator.from_json], ids=["one score", "joint"])
+def test_a_hostile_document_is_refused(read, case):
+    with pytest.raises(CalibrationError):
+        read(HOSTILE[case])
