@@ -41,7 +41,7 @@ def test_a_row_is_mature_when_its_window_is_over_at_the_tables_end():
         ({"conversion": pa.array([0, 1] * 200, pa.int8())}, "conversion[1]"),
         ({"value_micros": pa.array([0, -1] * 200)}, "value_micros[1]"),
         ({"value_micros": pa.array([0, 10**16] * 200)}, "value_micros[1]"),
-        ({"value_micros": pa.array([0.5, None] * 200)}, "value_micros"),
+        ({"value_micros": pa.array([0.5] * 400)}, "value_micros"),
         ({"long_click": pa.array([0, None] * 200, pa.int8())}, "long_click[1]"),
     ],
 )
