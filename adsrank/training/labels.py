@@ -71,8 +71,8 @@ class Labels:
             _flags(table, "hide"),
             conversion,
             time + window <= time.max(),
-            _flags(table, "long_click") if "long_click" in table.column_names else None,
-            _order_value(table) if "value_micros" in table.column_names else None,
+            long_click=_flags(table, "long_click") if "long_click" in table.column_names else None,
+            order_value=_order_value(table) if "value_micros" in table.column_names else None,
         )
 
     def take(self, rows: Int64) -> "Labels":
@@ -150,7 +150,12 @@ def _integers(table: pa.Table, name: str, low: int | None = None, high: int | No
 
 
 def _order_value(table: pa.Table) -> Float64:
-    return _integers(table, "value_micros", 0, MAX_MICROS).astype(np.float64)
+    """Micros; null, as 0, is no value."""
+    column = table["value_micros"]
+    if column.null_count and (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+        column = pc.fill_null(column.cast(pa.int64()), 0)
+    found = _integers(pa.table({"value_micros": column}), "value_micros", 0, MAX_MICROS)
+    return found.astype(np.float64)
 
 
 def _flags(table: pa.Table, name: str) -> Float64:

@@ -39,6 +39,10 @@ def test_a_row_is_mature_when_its_window_is_over_at_the_tables_end():
         ({"time": pa.array(["2026"] * 400)}, "time"),
         ({"time": pa.array([1] * 400)}, "time"),
         ({"conversion": pa.array([0, 1] * 200, pa.int8())}, "conversion[1]"),
+        ({"value_micros": pa.array([0, -1] * 200)}, "value_micros[1]"),
+        ({"value_micros": pa.array([0, 10**16] * 200)}, "value_micros[1]"),
+        ({"value_micros": pa.array([0.5] * 400)}, "value_micros"),
+        ({"long_click": pa.array([0, None] * 200, pa.int8())}, "long_click[1]"),
     ],
 )
 def test_a_bad_value_is_named_with_its_row(columns, field):
@@ -95,3 +99,21 @@ def test_too_short_a_log_says_what_is_needed():
 def test_exposure_is_never_zero():
     labels = Labels.read(table(), 3.0)
     assert labels.exposure(ExposureCurve(np.array([1.0, 0.0]), np.ones(4))).min() > 0
+
+
+@pytest.mark.parametrize("empty", [None, 0])
+def test_an_order_value_that_is_null_is_none(empty):
+    values = [empty, 5_000_000] * 200
+    labels = Labels.read(table(value_micros=pa.array(values, pa.int64())), 3.0)
+    assert labels.order_value.tolist() == [0.0, 5e6] * 200
+    assert labels.take(np.array([1, 2])).order_value.tolist() == [5e6, 0.0]
+    assert not Labels.read(table(value_micros=pa.nulls(400)), 3.0).order_value.any()
+
+
+def test_labels_that_the_table_lacks_are_named_when_they_are_asked_for():
+    labels = Labels.read(table(), 3.0)
+    assert not labels.has("long_click")
+    assert labels.take(np.array([0])).long_click is None
+    for head, column in (("long_click", "long_click"), ("order_value", "value_micros")):
+        with pytest.raises(InputError, match=column):
+            labels.of(head)

@@ -35,8 +35,8 @@ def labels(seed=0):
         flag(0.1),
         bought,
         np.arange(N) < 300,
-        click * flag(0.6),
-        np.where(bought > 0, np.rint(rng.lognormal(17, 0.8, N)), 0.0) * (rng.random(N) < 0.9),
+        long_click=click * flag(0.6),
+        order_value=np.where(bought > 0, np.rint(rng.lognormal(17, 0.8, N)), 0.0) * (rng.random(N) < 0.9),
     )
 
 
