@@ -59,6 +59,14 @@ class ScoreFile:
             raise InputError(name, str(column.type), "give a column of numbers") from None
         return found
 
+    def usual(self, asked: str | None, name: str) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+        """The column that was asked for; else the one of the usual name; None where there is neither."""
+        return None if asked is None and not self.has(name) else self.numbers(asked or name)
+
+    def segments(self, asked: list[str] | None) -> list[str]:
+        """The id columns that were asked for; else `segment`, where there is one."""
+        return asked or (["segment"] if self.has("segment") else [])
+
     def ids(self, name: str) -> np.ndarray[Any, Any]:
         """int64 or str [n]."""
         column = self._column(name)

@@ -34,6 +34,7 @@ def rows(n=4_000, seed=0):
     return np.column_stack(copies), (rng.random(n) < 1 / (1 + np.exp(-z))).astype(int)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
 def test_it_keeps_the_rules_of_scikit_learn():
     check_estimator(CalibratedClassifier(), on_skip=None)
 

@@ -101,7 +101,7 @@ def test_a_metric_that_chance_leaves_undefined_is_named():
         metrics.if_calibrated(metrics.pcoc, [1e-9] * 5, seed=0)
 
 
-@pytest.mark.parametrize("slope", [1.0, 0.9, 0.6])
+@pytest.mark.parametrize("slope", [1.0, 0.8])
 def test_the_interval_of_an_error_covers_the_truth_where_the_plain_one_does_not(slope):
     """The plain one only ever sees noise on top of noise: of right scores it never covers 0."""
     rng = np.random.default_rng(3)
