@@ -427,7 +427,9 @@ def test_a_position_without_ads_moves_them_and_a_module_moves_everything(engine,
     assert first not in [ad.position for ad in engine.decide(holding(request, no_ad=(first,))).ads]
     pushed = engine.decide(holding(request, module=(1,)))
     assert pushed.feed[0].module
-    assert pushed.feed[1].organic_id == request.organic[0].id
+    assert organic(pushed) == [None, *(item.id for item in request.organic)]
+    alone = engine.decide(holding(request, module=(1,), no_ad=(2,)))
+    assert alone.feed[1].organic_id == request.organic[0].id
 
 
 def test_ads_of_one_main_interest_share_no_page_where_the_policy_says_so(release, stream):
