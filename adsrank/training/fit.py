@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve, fit_exposure
@@ -145,7 +144,6 @@ class _Fit:
 
     def _begin(self, start: dict[str, Tensor] | None) -> Standing:
         batch, labels = evenly(self.known, self.config.window_rows)
-        _labelled(labels, self.config)
         exposure = _exposure(labels, _base_rates(labels, self.config), self.config)
         self.network.initialize(
             self.generator, _rates(labels, exposure, self.config), torch.from_numpy(self.transform.silent_)
@@ -260,14 +258,6 @@ class _Fit:
         self.checkpoints.save({**held, **network, "generator": self.generator.get_state()}, numbers, standing)
 
 
-def _labelled(labels: Labels, config: TrainConfig) -> None:
-    """Raises InputError where a head has no label to learn from; names it."""
-    for head in config.heads:
-        if not labels.has(head):
-            column = "value_micros" if head == "order_value" else head
-            raise InputError(column, "absent", f"the head {head!r} needs this column; leave the head out")
-
-
 def _exposure(labels: Labels, probabilities: np.ndarray, config: TrainConfig) -> ExposureCurve:
     if not config.learn_exposure:
         return ExposureCurve.flat(config.exposure.positions)
@@ -284,11 +274,12 @@ def _base_rates(labels: Labels, config: TrainConfig) -> np.ndarray:
 def _rates(labels: Labels, exposure: ExposureCurve, config: TrainConfig) -> dict[str, float]:
     """The rate each head starts from: labels over exposure; conversions over mature clicks."""
     share = float(labels.exposure(exposure).sum())
-    rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if labels.has(head)}
-    rates["conversion_given_click"] = labels.conversion_rate()
-    if labels.has("order_value"):
+    rates = {
+        head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if head in config.heads
+    }
+    if "order_value" in config.heads:
         rates["order_value"] = labels.order_value_mean()
-    return rates
+    return {**rates, "conversion_given_click": labels.conversion_rate()}
 
 
 def _forget(ad: HalfTensors, unknown: Tensor, rate: float, generator: torch.Generator) -> HalfTensors:

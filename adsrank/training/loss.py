@@ -81,7 +81,7 @@ def terms(outputs: Tensor, targets: Targets, config: TrainConfig) -> Iterator[Te
                 both = -(bought * joint + (1 - bought) * missed) * targets.mature
                 yield Term(JOINT, config.entire_space, both.mean(), targets.mature.mean())
         elif head == "order_value":
-            assert targets.value is not None, "labels without order values are refused before"
+            assert targets.value is not None  # `Labels.of` names a column that is absent
             paid = targets.conversion * targets.mature * (targets.value > 0)
             above = (targets.value - output).clamp(max=FURTHEST)
             yield Term(head, weight, (paid * (torch.expm1(above) - above)).mean(), paid.mean())
