@@ -121,7 +121,10 @@ def fit_trial(told: dict[str, Any]) -> None:
     torch.set_num_threads(config.threads)
     keep_freed_memory()
     prepared = read_prepared(Path(told["place"]))
-    fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, journal=_Reporter())
+    try:
+        fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, journal=_Reporter())
+    except InputError as error:
+        raise RuntimeError(str(error)) from None  # Ray copies what a trial raises: a plain error can be
 
 
 class _Reporter:
