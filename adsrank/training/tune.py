@@ -1,5 +1,7 @@
 """Searching training settings on a Ray cluster: many fits of the same rows, the poor ones stopped early."""
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +89,7 @@ def tune(
     if own:
         start_ray(at_once)
     try:
-        found = ray_tune.Tuner(
+        tuner = ray_tune.Tuner(
             ray_tune.with_resources(fit_trial, {"cpu": 1}),
             param_space={
                 "changes": ray_tune.grid_search(drawn),
@@ -103,7 +105,9 @@ def tune(
             run_config=ray_tune.RunConfig(
                 name="trials", storage_path=str((place / "ray").absolute()), verbose=0
             ),
-        ).fit()
+        )
+        with redirect_stdout(sys.stderr):  # it prints a table of its own, asked for or not
+            found = tuner.fit()
     finally:
         if own:
             ray.shutdown()
