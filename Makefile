@@ -9,7 +9,7 @@ TORCH_ARGS ?=
 ARGS ?=
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help demo test test-all lint lock clean
+.PHONY: help demo test test-all kernels lint lock clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,11 +28,16 @@ $(VENV)/ready: requirements.lock pyproject.toml
 demo: $(VENV)/ready  ## A market, a model, a server, its feeds and prices, and the replay's verdict
 	$(BIN)/adsrank demo $(ARGS)
 
-test: $(VENV)/ready lint  ## Lint, types, layering and the tests; under 20 minutes on 2 cores
+test: $(VENV)/ready  ## Lint, types, layering and the tests; under 20 minutes on 2 cores
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint kernels
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: $(VENV)/ready lint  ## The slow checks as well
+test-all: $(VENV)/ready  ## The slow checks as well
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint kernels
 	$(BIN)/python -m pytest $(ARGS)
+
+kernels: $(VENV)/ready  ## Compile the auction ahead: a minute or two once a checkout
+	$(BIN)/python -m auction.warm
 
 lint: $(VENV)/ready  ## ruff, mypy and import-linter
 	$(BIN)/ruff check .

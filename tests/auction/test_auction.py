@@ -150,13 +150,6 @@ def test_a_policy_without_exposure_is_refused() -> None:
         hold_auction(three_ads(), AuctionPolicy())
 
 
-def test_examination_that_rises_is_refused() -> None:
-    policy = AuctionPolicy(exposure=Exposure(examination=[1.0, 0.5, 0.6]))
-    with pytest.raises(InputError) as refused:
-        hold_auction(three_ads(), policy)
-    assert refused.value.field == "policy.exposure.examination[2]"
-
-
 def test_rules_that_need_an_endless_table_are_refused() -> None:
     policy = AuctionPolicy(
         rules=FeedRules(first_position=1, min_gap=1, max_ads=32, max_share=1.0),

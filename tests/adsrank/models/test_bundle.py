@@ -185,7 +185,7 @@ def no_safetensors(path, manifest):
         (huge_model, "weights.safetensors"),
         (absurd_model, "manifest.json: model.hidden"),
         (extra_file, "manifest.json"),
-        (rising_exposure, "must not increase"),
+        (rising_exposure, "manifest.json: exposure.examination"),
         (unknown_key, "unknown key 'pickle'"),
         (other_spec, "transform.json"),
         (fewer_calibrators, "calibrators.json"),
