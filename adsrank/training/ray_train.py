@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 
-from adsrank.errors import AdsrankError
+from adsrank.errors import AdsrankError, InputError
 from adsrank.models.bundle import Bundle
 from adsrank.training.checkpoint import Checkpoints
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import fit_rows
 from adsrank.training.journal import Journal, Silent
+from adsrank.training.memory import keep_freed_memory
 from adsrank.training.prepare import Prepared
 from adsrank.training.prepared_folder import read_prepared, write_prepared
 from adsrank.training.run_folder import RunFolder
@@ -87,22 +88,26 @@ def fit_share(told: dict[str, Any]) -> None:
     """What each worker runs."""
     config = TrainConfig.model_validate(told["config"])
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     workers = Workers.joined()
     prepared = read_prepared(Path(told["place"]))
     journal: Journal = Silent()
     if workers.rank == 0 and told["run"] is not None:
         journal = RunFolder(told["run"], resume=True)
     since = None if told["since"] is None else carried(Bundle.load(told["since"]), prepared.transform)
-    fit_rows(
-        prepared.transform,
-        prepared.train,
-        prepared.calibrate,
-        config,
-        start=since,
-        checkpoints=Checkpoints(Path(told["checkpoints"]), told["fingerprint"], told["seconds"]),
-        journal=journal,
-        workers=workers,
-    )
+    try:
+        fit_rows(
+            prepared.transform,
+            prepared.train,
+            prepared.calibrate,
+            config,
+            start=since,
+            checkpoints=Checkpoints(Path(told["checkpoints"]), told["fingerprint"], told["seconds"]),
+            journal=journal,
+            workers=workers,
+        )
+    except InputError as error:
+        raise RuntimeError(str(error)) from None  # Ray copies what a worker raises: a plain error can be
     workers.wait()
 
 

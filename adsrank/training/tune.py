@@ -1,5 +1,7 @@
 """Searching training settings on a Ray cluster: many fits of the same rows, the poor ones stopped early."""
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import torch
 from adsrank.errors import AdsrankError, InputError
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import fit_rows
+from adsrank.training.memory import keep_freed_memory
 from adsrank.training.prepare import Prepared
 from adsrank.training.prepared_folder import read_prepared, write_prepared
 from adsrank.training.ray_train import start_ray
@@ -86,7 +89,7 @@ def tune(
     if own:
         start_ray(at_once)
     try:
-        found = ray_tune.Tuner(
+        tuner = ray_tune.Tuner(
             ray_tune.with_resources(fit_trial, {"cpu": 1}),
             param_space={
                 "changes": ray_tune.grid_search(drawn),
@@ -102,7 +105,9 @@ def tune(
             run_config=ray_tune.RunConfig(
                 name="trials", storage_path=str((place / "ray").absolute()), verbose=0
             ),
-        ).fit()
+        )
+        with redirect_stdout(sys.stderr):  # it prints a table of its own, asked for or not
+            found = tuner.fit()
     finally:
         if own:
             ray.shutdown()
@@ -118,8 +123,12 @@ def fit_trial(told: dict[str, Any]) -> None:
     """What each trial runs: the fit of `adsrank train`, reporting each epoch."""
     config = changed(TrainConfig.model_validate(told["base"]), told["changes"])
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     prepared = read_prepared(Path(told["place"]))
-    fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, journal=_Reporter())
+    try:
+        fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, journal=_Reporter())
+    except InputError as error:
+        raise RuntimeError(str(error)) from None  # Ray copies what a trial raises: a plain error can be
 
 
 class _Reporter:
