@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from adsrank.errors import InputError
 from adsrank.models.exposure import ExposureCurve
+from adsrank.training.delay.feedback import Feedback
+from adsrank.training.delay.targets import LateConversions, completion
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -35,13 +37,26 @@ class Labels:
     conversion: Float64
     mature: Bool
     """The attribution window was over when the table ended: no conversion is still to come."""
+    completion: Float64 = None  # type: ignore[assignment]
+    """The chance that a conversion would be known by now (`delay.completion`); default: 1 where mature, 0
+    elsewhere, which leaves rows that may still convert out of what conversions teach."""
+
+    def __post_init__(self) -> None:
+        if self.completion is None:
+            object.__setattr__(self, "completion", self.mature.astype(np.float64))
 
     def __len__(self) -> int:
         return len(self.time)
 
     @classmethod
-    def read(cls, table: pa.Table, attribution_days: float) -> Self:
+    def read(cls, table: pa.Table, attribution_days: float, late: LateConversions = "mature_only") -> Self:
         """From a table sorted by time.
+
+        Where the table tells the conversions' delays, those past the window no longer count: a shorter
+        window than the table was joined with changes the labels. A window of 0 takes labels as final.
+
+        Parameters:
+            late: what conversions of rows whose window is open are worth.
 
         Raises:
             InputError: a column absent or of another type, or a value out of range; names row and value.
@@ -57,6 +72,13 @@ class Labels:
                 f"conversion[{stray[0]}]", 1, "a conversion needs its click: attribute it to a clicked row"
             )
         window = int(attribution_days * 86_400 * SECOND_US)
+        mature = time + window <= time.max()
+        known = mature.astype(np.float64)
+        if window:
+            delay = _delays(table, conversion)
+            conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
+            if late != "mature_only":
+                known = _completion(time, click, conversion, delay, window, late)
         return cls(
             time,
             _integers(table, "position", 1, MAX_POSITION),
@@ -65,7 +87,8 @@ class Labels:
             _flags(table, "save"),
             _flags(table, "hide"),
             conversion,
-            time + window <= time.max(),
+            mature,
+            known,
         )
 
     def take(self, rows: Int64) -> "Labels":
@@ -77,9 +100,9 @@ class Labels:
         return np.maximum(curve.of(self.position, self.gap), 1e-6)
 
     def conversion_rate(self) -> float:
-        """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""
-        clicks = float((self.click * self.mature).sum())
-        return (float((self.conversion * self.mature).sum()) + 0.5) / (clicks + 10)
+        """Conversions per click, counting a click by what is known of it; half a one in ten is the prior."""
+        clicks = float((self.click * self.completion).sum())
+        return (float((self.conversion * (self.completion > 0)).sum()) + 0.5) / (clicks + 10)
 
     def of(self, head: str) -> Float64:
         """The label of a head; `conversion_given_click` and `click_conversion` read `conversion`."""
@@ -122,6 +145,37 @@ def _integers(table: pa.Table, name: str, low: int | None = None, high: int | No
         if len(wrong):
             raise InputError(f"{name}[{wrong[0]}]", int(values[wrong[0]]), f"give {low} to {high}")
     return values
+
+
+def _delays(table: pa.Table, conversion: Float64) -> Float64:
+    """Seconds from click to conversion; NaN without one, or where the table does not tell."""
+    name = "conversion_delay_s"
+    if name not in table.column_names:
+        return np.full(len(conversion), np.nan)
+    try:
+        values = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid as error:
+        raise InputError(name, str(table[name].type), str(error)) from None
+    wrong = np.flatnonzero((conversion > 0) & ~np.isnan(values) & ~((values >= 0) & np.isfinite(values)))
+    if len(wrong):
+        raise InputError(f"{name}[{wrong[0]}]", float(values[wrong[0]]), "give seconds, at least 0")
+    return np.where(conversion > 0, values, np.nan)
+
+
+def _completion(
+    time: Int64, click: Float64, conversion: Float64, delay: Float64, window: int, late: LateConversions
+) -> Float64:
+    """`delay.completion` of each row, by a law fitted to the clicks; the table ends with its last event."""
+    blind = np.flatnonzero((conversion > 0) & np.isnan(delay))
+    if len(blind) and late != "naive":
+        raise InputError(
+            f"conversion_delay_s[{blind[0]}]", None, f"{late} needs each conversion's seconds after its click"
+        )
+    came = np.where(conversion > 0, np.nan_to_num(delay), 0.0)
+    end = max(int(time.max()), int((time + came * SECOND_US).max()))
+    elapsed = np.maximum((end - time) / SECOND_US, came)
+    seen = Feedback(conversion, np.where(conversion > 0, came, np.nan), elapsed, window / SECOND_US)
+    return completion(seen, late, click > 0)
 
 
 def _flags(table: pa.Table, name: str) -> Float64:
