@@ -29,7 +29,8 @@ class LateLogistic:
         late: what is done with clicks whose window is open.
         ridge, delay_ridge: of w and of v; a large `delay_ridge` makes it one law for all.
         shape: hold the Weibull shape of the delay; 1 is Chapelle's exponential.
-        law: of the delay, for "importance"; default: the product limit of the clicks it is fitted to.
+        law: of the delay, held fixed, such as a `DelayCurve` of an older log; default: "importance" takes the
+            product limit of the clicks at hand, "delayed_feedback" fits its own.
     """
 
     def __init__(
@@ -60,13 +61,14 @@ class LateLogistic:
         x = self._read(x)
         if x.shape[0] != len(feedback) or not len(feedback):
             raise InputError("x", f"{x.shape[0]} rows", f"give {max(len(feedback), 1)}, one a click")
-        if self.late == "delayed_feedback":
+        modelled = self.late in ("delayed_feedback", "importance")
+        if modelled and self.law is not None:
+            known = self.law.complete(feedback.elapsed_s)
+            self._fit_targets(x, LateTargets.of(feedback.conversion, known, self.late))
+        elif self.late == "delayed_feedback":
             self._fit_jointly(x, feedback)
         else:
-            if self.late == "importance" and self.law is not None:
-                known = self.law.complete(feedback.elapsed_s)
-            else:
-                known = completion(feedback, self.late)
+            known = completion(feedback, self.late)
             self._fit_targets(x, LateTargets.of(feedback.conversion, known, self.late))
         return self
 

@@ -20,7 +20,7 @@ def late_loss(logit: Tensor, weight: Tensor, target: Tensor, share: Tensor) -> T
     Of the columns of `LateTargets`; with share 1 the weighted cross-entropy.
     """
     # log(1 - s p) = log((1 - p) + (1 - s) p), without ever leaving logarithms
-    unseen = torch.log((1 - share).clamp(min=1e-30))
+    unseen = torch.log((1 - share).clamp(min=torch.finfo(share.dtype).tiny))
     missed = torch.logaddexp(F.logsigmoid(-logit), F.logsigmoid(logit) + unseen)
     return -weight * (target * F.logsigmoid(logit) + (1 - target) * missed)
 

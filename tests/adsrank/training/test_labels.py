@@ -28,6 +28,69 @@ def test_a_row_is_mature_when_its_window_is_over_at_the_tables_end():
     assert Labels.read(table(), attribution_days=0.0).mature.all()
 
 
+def late_table(n=4000, days=14, mean_days=1.0):
+    """Everyone clicks, a fifth buys, an exponential delay later; known at the table's end."""
+    rng = np.random.default_rng(3)
+    time = np.arange(n) * (days * DAY // n)
+    delay = np.where(rng.random(n) < 0.2, rng.exponential(mean_days * 86_400, n), np.nan)
+    known = np.nan_to_num(delay, nan=np.inf) * 1e6 + time <= time[-1]
+    return table(
+        n,
+        days,
+        click=pa.array(np.ones(n), pa.int8()),
+        conversion=pa.array(known.astype(float), pa.int8()),
+        conversion_delay_s=pa.array(delay, mask=~known),
+    )
+
+
+def test_a_shorter_window_takes_late_conversions_back():
+    long, short = (Labels.read(late_table(), days) for days in (3.0, 0.5))
+    assert 0 < short.conversion.sum() < long.conversion.sum()
+    assert short.mature.sum() > long.mature.sum()
+    delay = late_table()["conversion_delay_s"].fill_null(np.inf).to_numpy()
+    assert np.array_equal(short.conversion > 0, delay <= 43_200)
+    assert Labels.read(late_table(), 0.0).conversion.sum() >= long.conversion.sum()
+
+
+def test_completion_says_what_a_young_row_is_worth():
+    read = {
+        late: Labels.read(late_table(), 3.0, late)
+        for late in ("mature_only", "naive", "importance", "delayed_feedback")
+    }
+    assert np.array_equal(read["mature_only"].completion, read["mature_only"].mature)
+    assert read["naive"].completion.min() == 1.0
+    age = (read["naive"].time[-1] - read["naive"].time) / 1e6 / 86_400
+    truth = np.where(age >= 3, 1.0, (1 - np.exp(-age)) / (1 - np.exp(-3)))
+    for late in ("importance", "delayed_feedback"):
+        assert read[late].completion == pytest.approx(truth, abs=0.06)
+        assert (read[late].completion[read[late].mature] == 1).all()
+    rate = {late: labels.conversion_rate() for late, labels in read.items()}
+    assert rate["naive"] < 0.95 * rate["importance"]
+    assert rate["importance"] == pytest.approx(0.2 * (1 - np.exp(-3)), rel=0.08)
+    assert rate["mature_only"] == pytest.approx(rate["importance"], rel=0.1)
+
+
+def test_late_conversions_need_their_delays():
+    blind = late_table().drop_columns(["conversion_delay_s"])
+    assert Labels.read(blind, 3.0).conversion.sum() > 0
+    assert Labels.read(blind, 3.0, "naive").completion.min() == 1.0
+    for late in ("importance", "delayed_feedback"):
+        with pytest.raises(InputError, match=r"conversion_delay_s\["):
+            Labels.read(blind, 3.0, late)
+    wrong = np.where(blind["conversion"].to_numpy() > 0, -5.0, np.nan)
+    with pytest.raises(InputError, match=r"conversion_delay_s\[.*at least 0"):
+        Labels.read(blind.append_column("conversion_delay_s", pa.array(wrong)), 3.0)
+    with pytest.raises(InputError, match="conversion_delay_s"):
+        Labels.read(blind.append_column("conversion_delay_s", pa.array(["soon"] * 4000)), 3.0)
+
+
+def test_a_log_without_conversions_has_its_completion_too():
+    for late in ("naive", "importance", "delayed_feedback"):
+        labels = Labels.read(table(conversion_delay_s=pa.nulls(400, pa.float64())), 3.0, late)
+        assert np.isfinite(labels.completion).all()
+        assert 0 < labels.conversion_rate() < 0.1
+
+
 @pytest.mark.parametrize(
     ("columns", "field"),
     [
