@@ -19,12 +19,15 @@ Item = tuple[str, int]
 
 
 def feed_of(slate: Slate, outcome: Outcome) -> list[Item]:
-    """The answered feed: ads at their positions, modules at theirs, organic items in order around them."""
+    """The answered feed: ads at their positions, modules at theirs, organic items in order around them.
+
+    A module that the feed does not reach is left out.
+    """
     ads = {int(s): i for i, s in enumerate(outcome.position) if s > 0}
     modules = {s for s, code in enumerate(column_of(slate, "hold"), start=1) if code == Hold.MODULE}
     organics, feed = len(slate.organic_utility), list[Item]()
     placed = 0
-    while placed < organics or len(feed) < max((*ads, *modules), default=0):
+    while placed < organics or len(feed) < max(ads, default=0) or len(feed) + 1 in modules:
         s = len(feed) + 1
         if s in ads:
             feed.append((AD, ads[s]))
@@ -59,7 +62,7 @@ def broken_rules(slate: Slate, policy: AuctionPolicy, outcome: Outcome) -> list[
         said.append(f"{len(ads)} ads by {safe} safe items, max_share_of_safe {rules.max_share_of_safe}")
     if organics < rules.min_organics:
         said.append(f"ads beside {organics} organic items, min_organics {rules.min_organics}")
-    if not rules.ad_last and feed[-1][0] == AD:
+    if not rules.ad_last and [what for what, _ in feed if what != MODULE][-1] == AD:
         said.append("the feed ends on an ad")
     said += _spacing(slate, policy, positions)
     said += _company(slate, policy, ads)

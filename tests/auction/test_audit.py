@@ -170,6 +170,14 @@ def test_a_feed_that_keeps_the_rules_breaks_none() -> None:
     assert kinds == ["organic", "ad", "organic", "ad", "organic", "organic"]
 
 
+def test_a_module_that_the_feed_does_not_reach_is_left_out() -> None:
+    slate = four_ads(hold=np.array([0, 0, 0, 0, 0, 3, 0, 3], np.int8))
+    assert [what for what, _ in feed_of(slate, shown(0, 0, 0, 0))] == ["organic"] * 4
+    assert [what for what, _ in feed_of(slate, shown(2, 0, 0, 0))][4:] == ["organic", "module"]
+    for positions in ((0, 0, 0, 0), (2, 0, 0, 0), (2, 4, 0, 0)):
+        assert broken_rules(slate, FEED, shown(*positions)) == []
+
+
 @pytest.mark.parametrize(
     ("slate", "rules", "outcome", "says"),
     [
@@ -179,6 +187,12 @@ def test_a_feed_that_keeps_the_rules_breaks_none() -> None:
         (four_ads(), {}, shown(2, 4, 6, 0), "max_ads 2"),
         (four_ads(), {"max_share": 0.25}, shown(2, 4, 0, 0), "max_share 0.25"),
         (four_ads(), {}, shown(5, 0, 0, 0), "ends on an ad"),
+        (
+            four_ads(hold=np.array([0, 0, 0, 0, 0, 3], np.int8)),  # a module behind the last ad mends nothing
+            {},
+            shown(5, 0, 0, 0),
+            "ends on an ad",
+        ),
         (four_ads(), {}, shown(2, 8, 0, 0), "leave a hole"),
         (four_ads(advertiser_id=np.array([7, 7, 8, 9])), {}, shown(2, 4, 0, 0), "one advertiser"),
         (

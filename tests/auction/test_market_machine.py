@@ -24,6 +24,7 @@ from auction.audit.feed_rules import feed_of
 from auction.audit.identities import breaks
 from auction.audit.stake import stakes
 from auction.batch import SlateBatch, column_of
+from auction.hold import Hold
 from auction.outcome import Outcome
 from auction.policy import AuctionPolicy, Pricing
 from auction.slate import AD_COLUMNS, Slate
@@ -89,7 +90,10 @@ class Market(RuleBasedStateMachine):
     @precondition(has_ads)
     @rule(at=which, below=st.sampled_from([-1, 0, 1]))
     def a_shown_ad_bids_about_its_price(self, at: int, below: int) -> None:
-        """At a second price the slot is kept, a micro below it lost (unless that is below the reserve)."""
+        """At a second price the slot is kept, a micro below it lost (unless that is below the reserve).
+
+        A price is per billable event, so the ad bids for that, whatever it had in mind before.
+        """
         shown = np.flatnonzero(self.decided.position)
         if len(shown) == 0 or not self.one_ad_each() or self.policy.pricing is not Pricing.SECOND_PRICE:
             return
@@ -97,9 +101,12 @@ class Market(RuleBasedStateMachine):
         price, looks = int(self.decided.price_micros[ad]), float(self.decided.exposure[ad])
         if price + below < 0:
             return
-        bids, multiplier = self.slate.bid_micros.copy(), self.slate.multiplier.copy()
-        bids[ad], multiplier[ad] = price + below, 1.0
-        outcome = hold_auction(replace(self.slate, bid_micros=bids, multiplier=multiplier), self.policy)
+        bids, multiplier, goal = (
+            column_of(self.slate, name).copy() for name in ("bid_micros", "multiplier", "goal")
+        )
+        bids[ad], multiplier[ad], goal[ad] = price + below, 1.0, self.slate.billable[ad]
+        slate = replace(self.slate, bid_micros=bids, multiplier=multiplier, goal=goal)
+        outcome = hold_auction(slate, self.policy)
         siblings = self.slate.advertiser_id == self.slate.advertiser_id[ad]
         if below < 0:
             assert outcome.exposure[ad] < looks
@@ -225,7 +232,7 @@ class Market(RuleBasedStateMachine):
         low, high = (before, self.decided) if looser else (self.decided, before)
         assert low.value_micros <= high.value_micros
 
-    @rule(name=st.sampled_from(["ad_last", "one_per_advertiser", "adjacency"]))
+    @rule(name=st.sampled_from(["ad_last", "one_per_advertiser", "one_per_category", "adjacency"]))
     def a_rule_is_switched(self, name: str) -> None:
         now = not getattr(self.policy.rules, name)
         before = self.moves_to(policy=self.ruled(**{name: now}))
@@ -243,6 +250,11 @@ class Market(RuleBasedStateMachine):
     @rule(since=st.integers(-1, 5))
     def the_page_before_ends_elsewhere(self, since: int) -> None:
         self.moves_to(replace(self.slate, positions_since_ad=since))
+
+    @rule(held=st.lists(st.sampled_from([Hold.OPEN, Hold.OPEN, Hold.NO_AD, Hold.MODULE]), max_size=8))
+    def the_mixer_holds_positions(self, held: list[Hold]) -> None:
+        """None is reserved for an ad: such a page may be worth less with an ad more, as the mixer wishes."""
+        self.moves_to(replace(self.slate, hold=np.array(held, np.int8)))
 
     # What always holds.
 
