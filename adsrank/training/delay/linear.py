@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from adsrank.errors import InputError
 from adsrank.training.delay.feedback import Feedback
 from adsrank.training.delay.loss import delayed_feedback_loss, late_terms
-from adsrank.training.delay.targets import Completion, LateConversions, LateTargets, completion
+from adsrank.training.delay.targets import Completion, LateConversions, LateRule, LateTargets
 from adsrank.training.delay.weibull import WeibullDelay
 
 Float64 = npt.NDArray[np.float64]
@@ -61,15 +61,11 @@ class LateLogistic:
         x = self._read(x)
         if x.shape[0] != len(feedback) or not len(feedback):
             raise InputError("x", f"{x.shape[0]} rows", f"give {max(len(feedback), 1)}, one a click")
-        modelled = self.late in ("delayed_feedback", "importance")
-        if modelled and self.law is not None:
-            known = self.law.complete(feedback.elapsed_s)
-            self._fit_targets(x, LateTargets.of(feedback.conversion, known, self.late))
-        elif self.late == "delayed_feedback":
+        if self.late == "delayed_feedback" and self.law is None:
             self._fit_jointly(x, feedback)
         else:
-            known = completion(feedback, self.late)
-            self._fit_targets(x, LateTargets.of(feedback.conversion, known, self.late))
+            rule = LateRule.fit(feedback, self.late) if self.law is None else LateRule(self.late, self.law)
+            self._fit_targets(x, rule.targets(feedback))
         return self
 
     def predict(self, x: Any) -> Float64:
@@ -101,19 +97,22 @@ class LateLogistic:
 
     def _fit_jointly(self, x: Any, feedback: Feedback) -> None:
         k = x.shape[1]
-        columns = [
-            torch.from_numpy(np.ascontiguousarray(column))
+        columns = tuple(
+            torch.from_numpy(np.array(column))
             for column in (feedback.conversion, feedback.delay_s, feedback.elapsed_s)
-        ]
+        )
         law = WeibullDelay.fit(feedback, shape=self.shape)
         centre = float(law.log_rate)
 
         def objective(theta: Float64) -> tuple[float, Float64]:
             w, b, v, c, s = theta[:k], theta[k], theta[k + 1 : -2], theta[-2], theta[-1]
-            inputs = [torch.tensor(part, requires_grad=True) for part in (x @ w + b, centre + x @ v + c, s)]
-            total = delayed_feedback_loss(*inputs, *columns, feedback.window_s).sum()
-            total.backward()  # type: ignore[no-untyped-call]
-            z, u, bend = (part.grad.numpy() for part in inputs)
+            logit, rate, shape = (
+                torch.tensor(part, requires_grad=True) for part in (x @ w + b, centre + x @ v + c, s)
+            )
+            total = delayed_feedback_loss(
+                logit, rate, shape, columns[0], columns[1], columns[2], feedback.window_s
+            ).sum()
+            z, u, bend = (part.numpy() for part in torch.autograd.grad(total, (logit, rate, shape)))
             # The weak prior of the law's fit: a rate that nothing speaks of stays put.
             loss = float(total.detach()) + 0.5 * (self.ridge * w @ w + self.delay_ridge * v @ v + c * c)
             gradient = [x.T @ z + self.ridge * w, [z.sum()], x.T @ u + self.delay_ridge * v, [u.sum() + c]]

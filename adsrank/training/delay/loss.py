@@ -14,11 +14,13 @@ from adsrank.training.delay.weibull import LEAST_S, WeibullDelay
 Float64 = npt.NDArray[np.float64]
 
 
-def late_loss(logit: Tensor, weight: Tensor, target: Tensor, share: Tensor) -> Tensor:
+def late_loss(logit: Tensor, weight: Tensor, target: Tensor, share: Tensor | None = None) -> Tensor:
     """weight * -(target log p + (1 - target) log(1 - share p)) of each row [n], p = sigmoid(logit).
 
-    Of the columns of `LateTargets`; with share 1 the weighted cross-entropy.
+    Of the columns of `LateTargets`; without a share, or with 1, the weighted cross-entropy.
     """
+    if share is None:
+        return weight * F.binary_cross_entropy_with_logits(logit, target, reduction="none")
     # log(1 - s p) = log((1 - p) + (1 - s) p), without ever leaving logarithms
     unseen = torch.log((1 - share).clamp(min=torch.finfo(share.dtype).tiny))
     missed = torch.logaddexp(F.logsigmoid(-logit), F.logsigmoid(logit) + unseen)

@@ -1,6 +1,7 @@
 """How a training row with late feedback counts."""
 
-from typing import Literal, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,6 @@ from adsrank.training.delay.feedback import Feedback
 from adsrank.training.delay.weibull import WeibullDelay
 
 Float64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 LateConversions = Literal["mature_only", "delayed_feedback", "importance", "naive"]
 """What is done with clicks whose window is still open: left out; modelled; reweighted; taken as they are."""
@@ -27,25 +27,6 @@ class Completion(Protocol):
         """Share of conversions known after each time elapsed, in [0, 1]."""
 
 
-def completion(feedback: Feedback, late: LateConversions, clicked: Bool | None = None) -> Float64:
-    """The share of conversions that counts as known for each row, [n] in [0, 1].
-
-    Its age tells: 0 leaves a click out (`mature_only`, before its window is over), 1 takes it as it is
-    (`naive`); otherwise F(elapsed) of a law fitted to these clicks, the product limit for `importance`
-    and a Weibull law for `delayed_feedback`.
-
-    Parameters:
-        clicked: rows the law is fitted to; the others (ads shown and not clicked) only have an age.
-    """
-    if late == "naive":
-        return np.ones(len(feedback))
-    if late == "mature_only":
-        return feedback.mature.astype(np.float64)
-    clicks = feedback if clicked is None else feedback.take(clicked)
-    law: Completion = DelayCurve.fit(clicks) if late == "importance" else WeibullDelay.fit(clicks)
-    return law.complete(feedback.elapsed_s)
-
-
 class LateTargets(NamedTuple):
     """Columns [n]: a row's loss is weight * -(target log p + (1 - target) log(1 - share p))."""
 
@@ -55,25 +36,43 @@ class LateTargets(NamedTuple):
     share: Float64
     """The chance that a conversion would be known by now, in [0, 1]."""
 
+
+@dataclass(frozen=True, slots=True)
+class LateRule:
+    """One way of dealing with clicks whose window is open, and the law of the delay that it needs."""
+
+    late: LateConversions
+    law: Completion | None = None
+    """None for mature_only and naive, which need none."""
+
     @classmethod
-    def of(cls, conversion: Float64, known: Float64, late: LateConversions) -> "LateTargets":
-        """Columns for one way of dealing with late conversions.
-
-        - mature_only, naive: the label as it is, of rows where known is not 0.
-        - importance: the target y / known. E[y] = p known, so its expectation is p, and a loss that is
-          linear in the target has the same expectation as with the labels that one would wait for. In
-          other words: a conversion counts 1 / known times, and the 1 / known - 1 that it stands for
-          beyond itself are taken off the negatives.
-        - delayed_feedback: the likelihood of what is known, which happens with probability p known
-          (Chapelle 2014, the factor f(delay) of a conversion being free of p).
-
-        Parameters:
-            conversion: [n], 1 where one is known.
-            known: [n], `completion` of the same clicks and the same `late`.
-        """
-        one = np.ones(len(conversion))
+    def fit(cls, clicks: Feedback, late: LateConversions) -> Self:
+        """The rule with a law fitted to these clicks: the product limit for `importance`, a Weibull law with
+        one conversion rate for `delayed_feedback`."""
+        if late == "importance":
+            return cls(late, DelayCurve.fit(clicks))
         if late == "delayed_feedback":
-            return cls(one, conversion, known)
+            return cls(late, WeibullDelay.fit(clicks))
+        return cls(late)
+
+    def targets(self, rows: Feedback) -> LateTargets:
+        """What the rows teach (clicks, or ads shown, of which the unclicked are known never to convert).
+
+        - mature_only: the label, of rows whose window is over.
+        - naive: the label, of all rows; those that may still convert count as negatives.
+        - importance: the target y / F(elapsed). E[y] = p F, so its expectation is p, and a loss that is
+          linear in the target has the same expectation as with the labels that one would wait for. In
+          other words: a known conversion counts 1 / F times, and the 1 / F - 1 that it stands for beyond
+          itself are taken off the negatives.
+        - delayed_feedback: the likelihood of what is known, which happens with probability p F(elapsed)
+          (Chapelle 2014, the factor f(delay) of a conversion being free of p).
+        """
+        one, label = np.ones(len(rows)), rows.conversion
+        if self.law is None:
+            return LateTargets(rows.mature.astype(np.float64) if self.late == "mature_only" else one, label, one)
+        known = self.law.complete(rows.elapsed_s)
+        if self.late == "delayed_feedback":
+            return LateTargets(one, label, known)
         counts = known >= LEAST_COMPLETE
-        target = np.where(counts, conversion / np.maximum(known, LEAST_COMPLETE), 0.0)
-        return cls(counts.astype(np.float64), target, one)
+        target = np.where(counts, label / np.maximum(known, LEAST_COMPLETE), 0.0)
+        return LateTargets(counts.astype(np.float64), target, one)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from adsrank.training.delay import DelayCurve, Feedback, WeibullDelay
-from adsrank.training.delay.targets import completion
+from adsrank.training.delay import DelayCurve, Feedback, LateRule, WeibullDelay
 
 DAY = 86_400.0
 AT = np.array([0.1, 0.5, 1.0, 2.0, 4.0, 6.0]) * DAY
@@ -57,11 +56,11 @@ def test_a_density_is_the_slope_of_its_share():
 @pytest.mark.parametrize("late", ["mature_only", "naive", "importance", "delayed_feedback"])
 def test_a_day_without_conversions_is_no_error(late):
     none = Feedback.observe(np.full(100, np.nan), np.linspace(0, 10 * DAY, 100), 7 * DAY)
-    known = completion(none, late)
-    assert np.isfinite(known).all()
-    assert known[-1] == 1.0
+    targets = LateRule.fit(none, late).targets(none)
+    assert all(np.isfinite(column).all() for column in targets)
+    assert targets.weight[-1] == targets.share[-1] == 1.0
     if late == "importance":  # nothing is known of delays: wait
-        assert np.array_equal(known, none.mature)
+        assert np.array_equal(targets.weight, none.mature)
 
 
 def test_one_old_click_that_converted_last_does_not_bend_the_curve(law):

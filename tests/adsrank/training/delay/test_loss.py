@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,20 +7,20 @@ import torch
 from adsrank.training.delay import (
     DelayCurve,
     Feedback,
-    LateTargets,
+    LateRule,
     WeibullDelay,
     delayed_feedback_loss,
     late_loss,
 )
 from adsrank.training.delay.loss import delayed_feedback_terms, late_terms
-from adsrank.training.delay.targets import LEAST_COMPLETE, completion
+from adsrank.training.delay.targets import LEAST_COMPLETE
 
 DAY = 86_400.0
 LATE = ("mature_only", "naive", "importance", "delayed_feedback")
 
 
 def columns(known, late):
-    return LateTargets.of(known.conversion, completion(known, late), late)
+    return LateRule.fit(known, late).targets(known)
 
 
 @pytest.mark.parametrize("late", LATE)
@@ -68,8 +70,7 @@ def test_importance_weights_are_unbiased(law):
         for found, feedback, late in (
             (seen, known, "importance"), (waited, full, "naive"), (naive, known, "naive")
         ):  # fmt: skip
-            share = exact.complete(feedback.elapsed_s) if late == "importance" else np.ones(500)
-            targets = LateTargets.of(feedback.conversion, share, late)
+            targets = LateRule(late, exact if late == "importance" else None).targets(feedback)
             rows = [
                 [part[old].mean() for part in late_terms(np.full(500, one), targets)] for one in z
             ]  # fmt: skip
@@ -96,12 +97,13 @@ def test_a_share_of_one_is_plain_cross_entropy_and_no_logit_is_too_large(law):
 def test_what_each_way_makes_of_old_and_young_clicks():
     known = Feedback.observe(np.array([50.0, np.nan, 50.0, np.nan]), np.array([99.0, 99.0, 60.0, 1.0]), 90.0)
     share = np.array([1.0, 1.0, 0.5, 0.01])
+    law = SimpleNamespace(complete=lambda elapsed_s: share)
     assert columns(known, "mature_only").weight.tolist() == [1, 1, 0, 0]
     assert columns(known, "naive").target.tolist() == [1, 0, 1, 0]
-    weighted = LateTargets.of(known.conversion, share, "importance")
+    weighted = LateRule("importance", law).targets(known)
     assert weighted.target.tolist() == [1, 0, 2, 0]
     assert weighted.weight.tolist() == [1, 1, 1, 0]
-    assert LateTargets.of(known.conversion, share, "delayed_feedback").share.tolist() == share.tolist()
+    assert LateRule("delayed_feedback", law).targets(known).share.tolist() == share.tolist()
 
 
 def test_a_perfect_curve_needs_no_law(law):
