@@ -38,7 +38,11 @@ class IntegerVocabulary:
     @classmethod
     def fit(cls, values: Int64, min_count: int, max_size: int) -> Self:
         """Learn from `values` (int64 [n], missing ones left out)."""
-        distinct, counts = np.unique(values, return_counts=True)
+        return cls.of_counts(*np.unique(values, return_counts=True), min_count, max_size)
+
+    @classmethod
+    def of_counts(cls, distinct: Int64, counts: Int64, min_count: int, max_size: int) -> Self:
+        """Learn from distinct values in rising order and how often each was met."""
         return cls(distinct[_frequent(counts, min_count, max_size)])
 
     @property
@@ -79,7 +83,11 @@ class StringVocabulary:
         words = np.array(table.field("values").to_pylist(), dtype=object)
         counts = table.field("counts").to_numpy(zero_copy_only=False)
         order = np.argsort(words.astype(str), kind="stable") if len(words) else np.zeros(0, np.int64)
-        words, counts = words[order], counts[order]
+        return cls.of_counts(words[order], counts[order], min_count, max_size)
+
+    @classmethod
+    def of_counts(cls, words: npt.NDArray[Any], counts: Int64, min_count: int, max_size: int) -> Self:
+        """Learn from distinct words in alphabetical order and how often each was met."""
         return cls(words[_frequent(counts, min_count, max_size)].tolist())
 
     @property

@@ -40,22 +40,43 @@ class Inputs(NamedTuple):
     numbers: int
 
 
+class SequenceTensors(NamedTuple):
+    """A `features.batch.ActionSequence` as tensors."""
+
+    ids: Tensor
+    age: Tensor
+
+    def take(self, rows: Tensor) -> "SequenceTensors":
+        return SequenceTensors(self.ids[rows], self.age[rows])
+
+
 class HalfTensors(NamedTuple):
     """A `features.batch.Half` as tensors."""
 
     ids: Tensor
     lists: tuple[Tensor, ...]
     numbers: Tensor
+    sequences: tuple[SequenceTensors, ...] = ()
 
     def take(self, rows: Tensor) -> "HalfTensors":
         if len(self.ids) == 1:
             return self
-        return HalfTensors(self.ids[rows], tuple(part[rows] for part in self.lists), self.numbers[rows])
+        return HalfTensors(
+            self.ids[rows],
+            tuple(part[rows] for part in self.lists),
+            self.numbers[rows],
+            tuple(part.take(rows) for part in self.sequences),
+        )
 
 
 def tensors(half: Half) -> HalfTensors:
     """Share the arrays of `half` with torch (a broadcast or read-only array is copied)."""
-    return HalfTensors(_tensor(half.ids), tuple(_tensor(part) for part in half.lists), _tensor(half.numbers))
+    return HalfTensors(
+        _tensor(half.ids),
+        tuple(_tensor(part) for part in half.lists),
+        _tensor(half.numbers),
+        tuple(SequenceTensors(_tensor(part.ids), _tensor(part.age)) for part in half.sequences),
+    )
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -1,11 +1,12 @@
 """How a model is trained."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from adsrank.models.exposure import ExposureConfig
 from adsrank.models.multitask import ModelSize
+from adsrank.training.delay.targets import LateConversions
 from auction.settings import Settings
 
 
@@ -32,6 +33,14 @@ class FirstStageConfig(Settings):
     shrinkage: float = Field(5.0, ge=0, description="Rows of prior belief in an ad's mean score.")
 
 
+class ScheduleConfig(Settings):
+    """How the learning rates go up and down: a factor of both, by step over all epochs."""
+
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps in which it rises from 0 to 1.")
+    shape: Literal["constant", "cosine", "linear"] = Field("constant", description="What follows the rise.")
+    floor: float = Field(0.0, ge=0, le=1, description="Where cosine and linear end.")
+
+
 class TrainConfig(Settings):
     """Everything that decides how a bundle comes out, beside the table and the features."""
 
@@ -42,6 +51,15 @@ class TrainConfig(Settings):
     epochs: int = Field(5, ge=1, le=1000, description="At most.")
     patience: int = Field(2, ge=1, description="Epochs without a better loss on later rows before stopping.")
     learning_rate: float = Field(2e-3, gt=0, le=1)
+    embedding_learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Of embeddings; without it they take `learning_rate`."
+    )
+    schedule: ScheduleConfig = ScheduleConfig()
+    embedding_update: Literal["auto", "dense", "lazy"] = Field(
+        "auto",
+        description="dense: Adam moves every row at each step; lazy: only the rows a batch met; auto: lazy "
+        "from 200,000 rows on.",
+    )
     embedding_decay: float = Field(5.0, ge=0, le=100, description="Decoupled weight decay of embeddings.")
     embedding_epsilon: float = Field(
         1e-4,
@@ -51,11 +69,23 @@ class TrainConfig(Settings):
         "seen a few times stays near where it began.",
     )
     weight_decay: float = Field(1e-4, ge=0, le=10, description="Decoupled weight decay of the rest.")
+    window_rows: int = Field(
+        1_000_000,
+        ge=1000,
+        le=1_000_000_000,
+        description="Rows held in memory at once. A longer table is streamed: it is encoded into files, and "
+        "an epoch shuffles blocks of it and the rows of a window.",
+    )
     unknown_rate: float = Field(
         0.02, ge=0, lt=1, description="Share of ad ids replaced by 'any other', so that new ads are known of."
     )
     entire_space: float = Field(0.5, ge=0, le=10, description="Weight of the loss on click and conversion.")
     attribution_days: float = Field(3.0, ge=0, le=90, description="A click's window for its conversion.")
+    late_conversions: LateConversions = Field(
+        "mature_only",
+        description="Clicks whose window is open: mature_only leaves them out, naive takes them as they are, "
+        "importance reweights by how much is known at their age, delayed_feedback models the delay.",
+    )
     heads: tuple[str, ...] = ("click", "conversion_given_click", "save", "hide")
     refit_calibrators: bool = Field(
         True, description="After the test is reported, fit them again on calibration and test rows together."

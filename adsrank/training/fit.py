@@ -1,26 +1,36 @@
 """Fitting the network: minibatches sliced from column tensors, the exposure refitted between epochs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter, thread_time
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve, fit_exposure
 from adsrank.models.multitask import HalfTensors, Inputs, MultiTask, tensors
+from adsrank.training.checkpoint import Checkpoints, Standing
 from adsrank.training.config import TrainConfig
+from adsrank.training.delay.targets import LateRule
+from adsrank.training.journal import Journal, Silent
 from adsrank.training.labels import Labels
+from adsrank.training.loss import PLACED, Targets, loss
+from adsrank.training.order import EpochOrder
+from adsrank.training.rows import MemoryRows, Rows, evenly, joined, joined_labels
+from adsrank.training.step import Stepper
+from adsrank.training.workers import Workers
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(stage, done, total); rows in the training stages."""
 
-PLACED = ("click", "save", "hide")
-"""Heads whose label needs the ad to be seen: observed with probability e g p."""
+CHUNK = 8192
+"""Rows scored at a time."""
+
+TELL_EVERY = 50
+"""Steps between two records of the training loss."""
 
 
 @dataclass(slots=True)
@@ -45,129 +55,221 @@ def fit_network(
     config: TrainConfig,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Train on `batch`, keep the epoch with the least loss on `later`.
+    """`fit_rows` of rows that are in memory."""
+    return fit_rows(transform, MemoryRows(batch, labels), MemoryRows(later, later_labels), config, progress)
+
+
+def fit_rows(
+    transform: CompiledTransform,
+    known: Rows,
+    later: Rows,
+    config: TrainConfig,
+    progress: Progress | None = None,
+    *,
+    start: dict[str, Tensor] | None = None,
+    checkpoints: Checkpoints | None = None,
+    journal: Journal | None = None,
+    workers: Workers | None = None,
+) -> Fitted:
+    """Train on `known`, keep the epoch with the least loss on `later`.
 
     Parameters:
-        batch, labels: the training rows; later, later_labels: rows of a later time, only for the
-            choice of the epoch.
+        known: the training rows; later: rows of a later time, only for the choice of the epoch.
+        start: weights to begin with; they count as an epoch, so that the result is never worse on `later`.
+        checkpoints: where to go on from, and to leave where the fit stands.
+        workers: of which this process is one; each must be given the same rows.
 
     The exposure is fitted before the first epoch and again after each, given the network's p, and
-    held fixed in between. With one thread the result is a function of (rows, config) to the bit.
+    held fixed in between. With one thread the result is a function of (rows, start, config) to the bit,
+    however often the fit was killed and resumed.
     """
-    n = len(batch)
-    shuffler = np.random.Generator(np.random.PCG64(config.seed))
-    generator = torch.Generator().manual_seed(config.seed)
-    exposure = _exposure(labels, _base_rates(labels, config), config)
+    return _Fit(
+        transform,
+        known,
+        later,
+        config,
+        progress or (lambda stage, done, total: None),
+        checkpoints,
+        journal or Silent(),
+        workers or Workers(),
+    ).run(start)
+
+
+def build_network(transform: CompiledTransform, config: TrainConfig) -> MultiTask:
+    """A network of the config's sizes for the transform's columns; its weights are not yet set."""
     request, ad = (Inputs(*width) for width in transform.width())
-    network = MultiTask(transform.rows_, request, ad, config.heads, config.model)
-    network.initialize(generator, _rates(labels, exposure, config), torch.from_numpy(transform.silent_))
-    optimizer = torch.optim.AdamW(
-        [
-            {
-                "params": [network.embedding.weight],
-                "weight_decay": config.embedding_decay,
-                "eps": config.embedding_epsilon,
-            },
-            {
-                "params": [p for name, p in network.named_parameters() if not name.startswith("embedding")],
-                "weight_decay": config.weight_decay,
-            },
-        ],
-        lr=config.learning_rate,
-        fused=True,
-    )
-    halves = tensors(batch.request), tensors(batch.ad)
-    unknown = torch.from_numpy(transform.unknown_)
-    result = Fitted(network, exposure)
-    best, waited, seconds, busy = _copy(network), 0, 0.0, 0.0
-    for epoch in range(config.epochs):
-        targets = _Targets(labels, exposure)
-        order = torch.from_numpy(shuffler.permutation(n))
+    return MultiTask(transform.rows_, request, ad, config.heads, config.model)
+
+
+class _Fit:
+    def __init__(
+        self,
+        transform: CompiledTransform,
+        known: Rows,
+        later: Rows,
+        config: TrainConfig,
+        progress: Progress,
+        checkpoints: Checkpoints | None,
+        journal: Journal,
+        workers: Workers,
+    ) -> None:
+        self.known, self.later, self.config = known, later, config
+        self.progress, self.checkpoints, self.journal, self.workers = progress, checkpoints, journal, workers
+        self.transform = transform
+        self.unknown = torch.from_numpy(transform.unknown_)
+        self.network = build_network(transform, config)
+        self.generator = torch.Generator().manual_seed(config.seed)
+
+    def run(self, start: dict[str, Tensor] | None) -> Fitted:
+        config = self.config
+        self.late = self._late()
+        snapshot = None if self.checkpoints is None else self.checkpoints.load()
+        standing = self._begin(start) if snapshot is None else snapshot.standing
+        self.stepper = Stepper(self.network, config, config.epochs * self._order(0).batches(), self.workers)
+        if snapshot is not None:
+            self.network.load_state_dict(_named(snapshot.tensors, "network."))
+            self.generator.set_state(snapshot.tensors["generator"])
+            self.stepper.restore(snapshot.tensors, snapshot.numbers)
+            self.journal.back_to(self.stepper.step)
+        while not standing.done:
+            self._epoch(standing)
+            self._judge(standing)
+            standing.epoch, standing.batch = standing.epoch + 1, 0
+            standing.done = standing.epoch >= config.epochs or standing.waited >= config.patience
+            self._save(standing)
+        self.network.load_state_dict(standing.best)
+        self.network.eval()
+        rows = len(self.known) * len(standing.losses)
+        return Fitted(
+            self.network,
+            standing.best_exposure,
+            standing.losses,
+            rows / max(standing.seconds, 1e-9),
+            rows / max(standing.busy, 1e-9),
+        )
+
+    def _begin(self, start: dict[str, Tensor] | None) -> Standing:
+        batch, labels = evenly(self.known, self.config.window_rows)
+        exposure = _exposure(labels, _base_rates(labels, self.config), self.config)
+        self.network.initialize(
+            self.generator, _rates(labels, exposure, self.late), torch.from_numpy(self.transform.silent_)
+        )
+        if start is None:
+            return Standing(exposure, _copy(self.network), exposure)
+        self.network.load_state_dict(start)
+        if self.config.learn_exposure:
+            exposure = _exposure(labels, self._placed(batch), self.config)
+        return Standing(exposure, _copy(self.network), exposure, self._loss(exposure))
+
+    def _late(self) -> LateRule | None:
+        """The rule for clicks that may still convert, its law fitted to the training rows' clicks."""
+        if self.config.late_conversions == "mature_only" or not self.config.attribution_days:
+            return None
+        labels = evenly(self.known, self.config.window_rows)[1]
+        clicks = labels.feedback(self.config.attribution_days * 86_400).take(labels.click > 0)
+        return LateRule.fit(clicks, self.config.late_conversions)
+
+    def _order(self, epoch: int) -> EpochOrder:
+        config = self.config
+        return EpochOrder(len(self.known), config.window_rows, config.batch_size, config.seed, epoch)
+
+    def _epoch(self, standing: Standing) -> None:
+        n, batch_size = len(self.known), self.config.batch_size
+        told, since = 0.0, 0
+        done = min(n, standing.batch * batch_size)
         started, worked = perf_counter(), thread_time()
-        for start in range(0, n, config.batch_size):
-            rows = order[start : start + config.batch_size]
-            asked, offered = halves[0].take(rows), halves[1].take(rows)
-            if config.unknown_rate:
-                offered = _forget(offered, unknown, config.unknown_rate, generator)
-            optimizer.zero_grad(set_to_none=True)
-            loss = _loss(network(asked, offered), targets.take(rows), config)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if progress is not None:
-                progress("train", epoch * n + start + len(rows), config.epochs * n)
-        seconds += perf_counter() - started
-        busy += thread_time() - worked
-        if config.learn_exposure:
-            exposure = _exposure(labels, _placed(network.probabilities(batch), config), config)
-        result.losses.append(_mean_loss(network, later, _Targets(later_labels, exposure), config))
-        if result.losses[-1] <= min(result.losses):
-            best, waited = _copy(network), 0
-            result.exposure = exposure
+        for asked, offered, targets in self._batches(standing):
+            if self.config.unknown_rate:
+                offered = _forget(offered, self.unknown, self.config.unknown_rate, self.generator)
+            told += self.stepper(asked, offered, targets)
+            since += 1
+            standing.batch += 1
+            done += len(offered.ids)
+            self.progress("train", standing.epoch * n + done, self.config.epochs * n)
+            if since == TELL_EVERY:
+                self.journal.record(
+                    "train",
+                    self.stepper.step,
+                    {"epoch": standing.epoch, "loss": told / since, "learning_rate": self.stepper.rate()},
+                )
+                told, since = 0.0, 0
+            if self.checkpoints is not None and self.checkpoints.due():
+                now, at_work = perf_counter(), thread_time()
+                standing.seconds += now - started
+                standing.busy += at_work - worked
+                self._save(standing)
+                started, worked = perf_counter(), thread_time()
+        standing.seconds += perf_counter() - started
+        standing.busy += thread_time() - worked
+
+    def _batches(self, standing: Standing) -> Iterator[tuple[HalfTensors, HalfTensors, Targets]]:
+        """The epoch's batches from `standing.batch` on."""
+        size, skip = self.config.batch_size, standing.batch
+        for window in self._order(standing.epoch).windows():
+            batches = -(-len(window.order) // size)
+            if skip >= batches:
+                skip -= batches
+                continue
+            read = [self.known.read(*block) for block in window.blocks]
+            batch = joined([one for one, _ in read])
+            targets = Targets(joined_labels([labels for _, labels in read]), standing.exposure, self.late)
+            del read
+            asked, offered = tensors(batch.request), tensors(batch.ad)
+            order = torch.from_numpy(window.order)
+            for first in range(skip * size, len(order), size):
+                rows = order[first : first + size]
+                yield asked.take(rows), offered.take(rows), targets.take(rows)
+            skip = 0
+
+    def _judge(self, standing: Standing) -> None:
+        """Refit the exposure, and see whether this epoch is the best so far."""
+        self.stepper.settle()
+        if self.config.learn_exposure:
+            batch, labels = evenly(self.known, self.config.window_rows)
+            standing.exposure = _exposure(labels, self._placed(batch), self.config)
+        standing.losses.append(self._loss(standing.exposure))
+        if standing.losses[-1] <= standing.best_loss:
+            standing.best, standing.best_loss, standing.waited = _copy(self.network), standing.losses[-1], 0
+            standing.best_exposure = standing.exposure
         else:
-            waited += 1
-            if waited >= config.patience:
-                break
-    network.load_state_dict(best)
-    network.eval()
-    result.rows_per_s = n * len(result.losses) / max(seconds, 1e-9)
-    result.rows_per_cpu_s = n * len(result.losses) / max(busy, 1e-9)
-    return result
+            standing.waited += 1
+        self.journal.record(
+            "later",
+            self.stepper.step,
+            {
+                "epoch": standing.epoch,
+                "loss": standing.losses[-1],
+                "best_loss": standing.best_loss,
+                "rows_per_s": len(self.known) * len(standing.losses) / max(standing.seconds, 1e-9),
+            },
+        )
 
+    def _placed(self, batch: FeatureBatch) -> np.ndarray:
+        """[n, placed heads] of the network's probabilities; each worker scores its share."""
+        own = self.workers.share(len(batch))
+        found = self.network.probabilities(batch if self.workers.size == 1 else batch.take(own))
+        return self.workers.gather(
+            np.stack([found[head] for head in PLACED if head in self.config.heads], 1), len(batch)
+        )
 
-class _Targets:
-    """Labels as tensors: `seen` is log(e g) and `unseen` log(1 - e g)."""
+    @torch.inference_mode()
+    def _loss(self, exposure: ExposureCurve) -> float:
+        """Mean loss on the later rows; each worker goes through its share of the chunks."""
+        n = len(self.later)
+        starts = range(0, n, CHUNK)
+        own = []
+        for begin in starts[self.workers.share(len(starts))]:
+            batch, labels = self.later.read(begin, min(begin + CHUNK, n))
+            logits = self.network(tensors(batch.request), tensors(batch.ad))
+            own.append(float(loss(logits, Targets(labels, exposure, self.late), self.config)) * len(batch))
+        return float(sum(self.workers.gather(np.array(own), len(starts)).tolist())) / n
 
-    def __init__(self, labels: Labels, exposure: ExposureCurve) -> None:
-        share = np.minimum(labels.exposure(exposure), 1.0)
-        self.seen = _float(np.log(share))
-        self.unseen = _float(np.log(np.maximum(1.0 - share, 1e-30)))
-        self.labels = {head: _float(labels.of(head)) for head in PLACED}
-        self.conversion = _float(labels.conversion)
-        self.mature = _float(labels.mature)
-
-    def take(self, rows: Tensor) -> "_Targets":
-        part = object.__new__(_Targets)
-        part.seen, part.unseen = self.seen[rows], self.unseen[rows]
-        part.labels = {head: label[rows] for head, label in self.labels.items()}
-        part.conversion, part.mature = self.conversion[rows], self.mature[rows]
-        return part
-
-
-def _loss(logits: Tensor, targets: _Targets, config: TrainConfig) -> Tensor:
-    """Negative log-likelihood a row: of each placed label, of conversions given clicks, of the joint."""
-    total = logits.new_zeros(())
-    clicked = targets.labels["click"]
-    for number, head in enumerate(config.heads):
-        logit = logits[:, number]
-        if head == "conversion_given_click":
-            settled = clicked * targets.mature
-            given = F.binary_cross_entropy_with_logits(logit, targets.conversion, reduction="none")
-            total = total + (settled * given).mean()
-            if config.entire_space:
-                # Both at once: log p = log p_click + log p_conversion_given_click, over all shown ads.
-                joint = F.logsigmoid(logits[:, 0]) + F.logsigmoid(logit) + targets.seen
-                missed = torch.log1p(-torch.exp(joint.clamp(max=-1e-6)))
-                bought = targets.conversion
-                both = -(bought * joint + (1 - bought) * missed) * targets.mature
-                total = total + config.entire_space * both.mean()
-        else:
-            label = targets.labels[head]
-            # log(1 - x p) = log(p (1 - x) + (1 - p)), without ever leaving logarithms
-            happened = F.logsigmoid(logit) + targets.seen
-            missed = torch.logaddexp(F.logsigmoid(logit) + targets.unseen, F.logsigmoid(-logit))
-            total = total - (label * happened + (1 - label) * missed).mean()
-    return total
-
-
-@torch.inference_mode()
-def _mean_loss(network: MultiTask, batch: FeatureBatch, targets: _Targets, config: TrainConfig) -> float:
-    request, ad = tensors(batch.request), tensors(batch.ad)
-    total, n = 0.0, len(batch)
-    for start in range(0, n, 8192):
-        rows = torch.arange(start, min(start + 8192, n))
-        logits = network(request.take(rows), ad.take(rows))
-        total += float(_loss(logits, targets.take(rows), config)) * len(rows)
-    return total / n
+    def _save(self, standing: Standing) -> None:
+        if self.checkpoints is None or self.workers.rank != 0:
+            return
+        held, numbers = self.stepper.state()
+        network = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        self.checkpoints.save({**held, **network, "generator": self.generator.get_state()}, numbers, standing)
 
 
 def _exposure(labels: Labels, probabilities: np.ndarray, config: TrainConfig) -> ExposureCurve:
@@ -177,21 +279,22 @@ def _exposure(labels: Labels, probabilities: np.ndarray, config: TrainConfig) ->
     return fit_exposure(labels.position, labels.gap, observed, probabilities, config.exposure)
 
 
-def _placed(probabilities: dict[str, np.ndarray], config: TrainConfig) -> np.ndarray:
-    return np.stack([probabilities[head] for head in PLACED if head in config.heads], 1)
-
-
 def _base_rates(labels: Labels, config: TrainConfig) -> np.ndarray:
     """[n, placed heads]: what a model that knows nothing says; its level is free in the fit."""
     rates = [max(float(labels.of(head).mean()), 1e-6) for head in PLACED if head in config.heads]
     return np.broadcast_to(np.array(rates), (len(labels), len(rates)))
 
 
-def _rates(labels: Labels, exposure: ExposureCurve, config: TrainConfig) -> dict[str, float]:
-    """The rate each head starts from: labels over exposure; conversions over mature clicks."""
+def _rates(labels: Labels, exposure: ExposureCurve, late: LateRule | None) -> dict[str, float]:
+    """The rate each head starts from: labels over exposure; conversions over clicks that tell."""
     share = float(labels.exposure(exposure).sum())
     rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED}
-    return {**rates, "conversion_given_click": labels.conversion_rate()}
+    conversion = labels.conversion_rate()
+    if late is not None:
+        known = late.targets(labels.feedback(late.window_s).take(labels.click > 0))
+        told = float((known.weight * known.share).sum())
+        conversion = (float((known.weight * known.target).sum()) + 0.5) / (told + 10)
+    return {**rates, "conversion_given_click": min(conversion, 0.5)}
 
 
 def _forget(ad: HalfTensors, unknown: Tensor, rate: float, generator: torch.Generator) -> HalfTensors:
@@ -204,5 +307,5 @@ def _copy(network: MultiTask) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def _float(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32))
+def _named(tensors: dict[str, Tensor], before: str) -> dict[str, Tensor]:
+    return {name.removeprefix(before): value for name, value in tensors.items() if name.startswith(before)}

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from adsrank.errors import InputError
 from adsrank.models.exposure import ExposureCurve
 from adsrank.training.delay.feedback import Feedback
-from adsrank.training.delay.targets import LateConversions, completion
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -37,26 +36,28 @@ class Labels:
     conversion: Float64
     mature: Bool
     """The attribution window was over when the table ended: no conversion is still to come."""
-    completion: Float64 = None  # type: ignore[assignment]
-    """The chance that a conversion would be known by now (`delay.completion`); default: 1 where mature, 0
-    elsewhere, which leaves rows that may still convert out of what conversions teach."""
+    delay_s: Float64 = None  # type: ignore[assignment]
+    """Seconds from click to conversion; NaN without one, or where the table does not tell (default)."""
+    elapsed_s: Float64 = None  # type: ignore[assignment]
+    """Seconds from the ad shown to the table's end, for which a conversion could be known; default: NaN."""
 
     def __post_init__(self) -> None:
-        if self.completion is None:
-            object.__setattr__(self, "completion", self.mature.astype(np.float64))
+        for name in ("delay_s", "elapsed_s"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, np.full(len(self.time), np.nan))
 
     def __len__(self) -> int:
         return len(self.time)
 
     @classmethod
-    def read(cls, table: pa.Table, attribution_days: float, late: LateConversions = "mature_only") -> Self:
-        """From a table sorted by time.
+    def read(cls, table: pa.Table, attribution_days: float, until: int | None = None) -> Self:
+        """From a table sorted by time, or a piece of one.
 
         Where the table tells the conversions' delays, those past the window no longer count: a shorter
         window than the table was joined with changes the labels. A window of 0 takes labels as final.
 
         Parameters:
-            late: what conversions of rows whose window is open are worth.
+            until: of a piece, the moment of the whole table's last row (microseconds since 1970).
 
         Raises:
             InputError: a column absent or of another type, or a value out of range; names row and value.
@@ -72,13 +73,11 @@ class Labels:
                 f"conversion[{stray[0]}]", 1, "a conversion needs its click: attribute it to a clicked row"
             )
         window = int(attribution_days * 86_400 * SECOND_US)
-        mature = time + window <= time.max()
-        known = mature.astype(np.float64)
+        last = int(time.max()) if until is None else until
+        delay = _delays(table, conversion)
         if window:
-            delay = _delays(table, conversion)
             conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
-            if late != "mature_only":
-                known = _completion(time, click, conversion, delay, window, late)
+            delay = np.where(conversion > 0, delay, np.nan)
         return cls(
             time,
             _integers(table, "position", 1, MAX_POSITION),
@@ -87,11 +86,12 @@ class Labels:
             _flags(table, "save"),
             _flags(table, "hide"),
             conversion,
-            mature,
-            known,
+            time + window <= last,
+            delay,
+            np.fmax((last - time) / SECOND_US, delay),  # what came after the last row is known as well
         )
 
-    def take(self, rows: Int64) -> "Labels":
+    def take(self, rows: Int64 | slice) -> "Labels":
         """The labels of `rows`."""
         return Labels(*(getattr(self, name)[rows] for name in Labels.__dataclass_fields__))
 
@@ -99,10 +99,23 @@ class Labels:
         """e g of each row's place, in (0, 1]."""
         return np.maximum(curve.of(self.position, self.gap), 1e-6)
 
+    def feedback(self, window_s: float) -> Feedback:
+        """What is known of the rows' conversions, and since when.
+
+        Raises:
+            InputError: a conversion whose delay is not known, or no time elapsed; names it.
+        """
+        blind = np.flatnonzero((self.conversion > 0) & np.isnan(self.delay_s))
+        if len(blind):
+            raise InputError(
+                f"conversion_delay_s[{blind[0]}]", None, "give each conversion's seconds after its click"
+            )
+        return Feedback(self.conversion, self.delay_s, self.elapsed_s, window_s)
+
     def conversion_rate(self) -> float:
-        """Conversions per click, counting a click by what is known of it; half a one in ten is the prior."""
-        clicks = float((self.click * self.completion).sum())
-        return (float((self.conversion * (self.completion > 0)).sum()) + 0.5) / (clicks + 10)
+        """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""
+        clicks = float((self.click * self.mature).sum())
+        return (float((self.conversion * self.mature).sum()) + 0.5) / (clicks + 10)
 
     def of(self, head: str) -> Float64:
         """The label of a head; `conversion_given_click` and `click_conversion` read `conversion`."""
@@ -160,22 +173,6 @@ def _delays(table: pa.Table, conversion: Float64) -> Float64:
     if len(wrong):
         raise InputError(f"{name}[{wrong[0]}]", float(values[wrong[0]]), "give seconds, at least 0")
     return np.where(conversion > 0, values, np.nan)
-
-
-def _completion(
-    time: Int64, click: Float64, conversion: Float64, delay: Float64, window: int, late: LateConversions
-) -> Float64:
-    """`delay.completion` of each row, by a law fitted to the clicks; the table ends with its last event."""
-    blind = np.flatnonzero((conversion > 0) & np.isnan(delay))
-    if len(blind) and late != "naive":
-        raise InputError(
-            f"conversion_delay_s[{blind[0]}]", None, f"{late} needs each conversion's seconds after its click"
-        )
-    came = np.where(conversion > 0, np.nan_to_num(delay), 0.0)
-    end = max(int(time.max()), int((time + came * SECOND_US).max()))
-    elapsed = np.maximum((end - time) / SECOND_US, came)
-    seen = Feedback(conversion, np.where(conversion > 0, came, np.nan), elapsed, window / SECOND_US)
-    return completion(seen, late, click > 0)
 
 
 def _flags(table: pa.Table, name: str) -> Float64:

@@ -1,19 +1,43 @@
 """Training from files to a folder: what the command line calls."""
 
+import hashlib
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from adsrank.errors import InputError
+from adsrank.errors import BundleError
 from adsrank.features.spec import FeatureSpec
+from adsrank.models.bundle import Bundle
+from adsrank.models.manifest import canonical
+from adsrank.training.checkpoint import Checkpoints
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import Progress
 from adsrank.training.join import join_log
-from adsrank.training.train import train
+from adsrank.training.parts import Parts
+from adsrank.training.prepare import (
+    Prepared,
+    Since,
+    feature_columns,
+    label_columns,
+    prepare_parts,
+    prepare_table,
+    stored,
+)
+from adsrank.training.run_folder import RunFolder
+from adsrank.training.split import EPOCH
+from adsrank.training.train import threads, train_prepared
+from adsrank.training.warm import fits
 
-MAX_FILE_BYTES = 64 * 2**30
+EDGE = 4096
+"""Rows at either end of the table that the fingerprint of a run looks at."""
 
 
 def run(
@@ -22,43 +46,133 @@ def run(
     config: TrainConfig | None = None,
     spec: FeatureSpec | None = None,
     progress: Progress | None = None,
+    *,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    workers: int = 1,
+    since: str | Path | None = None,
+    checkpoint_seconds: float = 60.0,
 ) -> dict[str, Any]:
-    """Train on a Parquet table, or on the folder of a decision log with its events; returns the report.
+    """Train on a Parquet table, a folder of its parts, or a decision log with its events; the report.
 
-    The bundle is saved into the new folder `out`.
+    Parameters:
+        out: new folder for the bundle.
+        folder: new folder for what the run leaves: settings, metrics, checkpoints (`RunFolder`).
+        resume: go on from the last checkpoint in `folder`; the bundle is the same, to the bit.
+        workers: processes of a Ray cluster that share each batch (`ray_train`).
+        since: a bundle to train further, on the rows that are newer than those it learned from.
 
     Raises:
         InputError: the table cannot be read or used; names file and column.
-        BundleError: `out` exists or cannot be written.
+        BundleError: `out` exists or cannot be written, or `since` cannot be read.
     """
-    config, spec = config or TrainConfig(), spec or FeatureSpec.default()
-    source = Path(table_path)
-    table = join_log(source, config.attribution_days) if source.is_dir() else read_table(source, spec)
-    trained = train(table, spec, config, progress)
-    trained.bundle.save(out)
+    config, out = config or TrainConfig(), Path(out)
+    if out.exists():
+        raise BundleError(f"{out}: exists already; bundles do not change, give a new folder")
+    began = None if since is None else Bundle.load(since)
+    if began is not None:
+        config, spec = fits(began, config), began.transform.spec
+    spec = spec or FeatureSpec.default()
+    with _folder(folder, out, resume, config, spec, table_path) as (place, kept), threads(config.threads):
+        prepared = prepare(Path(table_path), spec, config, place, progress, began)
+        checkpoints = (
+            None
+            if kept is None
+            else Checkpoints(kept.checkpoints, fingerprint(prepared, config, began), checkpoint_seconds)
+        )
+        if workers > 1:
+            from adsrank.training.ray_train import fit_with_workers
+
+            checkpoints = checkpoints or Checkpoints(
+                place / "checkpoints", fingerprint(prepared, config, began)
+            )
+            prepared = stored(prepared, place)
+            fit_with_workers(prepared, config, workers, place, checkpoints, kept, since)
+        trained = train_prepared(
+            prepared, config, progress, since=began, checkpoints=checkpoints, journal=kept
+        )
+        trained.bundle.save(out)
+        if kept is not None:
+            kept.finish(trained.report)
     return trained.report
 
 
+def prepare(
+    path: Path,
+    spec: FeatureSpec,
+    config: TrainConfig,
+    place: Path,
+    progress: Progress | None = None,
+    since: Bundle | None = None,
+) -> Prepared:
+    """The encoded rows of `path`; through files in `place` where they are more than `window_rows`."""
+    known = None
+    if since is not None:
+        known = Since(_micros(since.manifest.data.calibrate_from), since.transform)
+    if path.is_dir() and not any(path.glob("*.parquet")):
+        return prepare_table(join_log(path, config.attribution_days), spec, config, known)
+    parts = Parts(path)
+    if len(parts) > config.window_rows:
+        return prepare_parts(parts, spec, config, place, progress, known)
+    return prepare_table(_table(parts, spec), spec, config, known)
+
+
 def read_table(path: str | Path, spec: FeatureSpec) -> pa.Table:
-    """The columns that training needs, of a Parquet file.
+    """The columns that training needs, of a Parquet file or a folder of parts.
 
     Raises:
         InputError: not a readable Parquet file, or a column is absent; names the file.
     """
-    path = Path(path)
-    labels = ("time", "position", "gap", "click", "save", "hide", "conversion")
-    needed = sorted({name for row in spec.features for name in row.sources} | set(labels))
+    return _table(Parts(path), spec)
+
+
+def fingerprint(prepared: Prepared, config: TrainConfig, since: Bundle | None = None) -> str:
+    """Of what is trained on and how: settings, encoders, split, and the rows at either end."""
+    n, edges = len(prepared.train), 0
+    for start, stop in ((0, min(EDGE, n)), (max(0, n - EDGE), n)):
+        batch, labels = prepared.train.read(start, stop)
+        for values in (batch.ids, batch.numbers, labels.time, labels.click, labels.conversion):
+            edges = zlib.crc32(np.ascontiguousarray(values).tobytes(), edges)
+    told = {
+        "config": config.model_dump(mode="json"),
+        "transform": prepared.transform.to_json(),
+        "split": prepared.split.to_json(),
+        "edges": edges,
+        "since": None if since is None else since.id,
+    }
+    return hashlib.sha256(canonical(told)).hexdigest()
+
+
+def _table(parts: Parts, spec: FeatureSpec) -> pa.Table:
+    columns = sorted({*feature_columns(spec), *label_columns(parts)})
+    parts.require(columns)
+    return parts.read(columns)
+
+
+@contextmanager
+def _folder(
+    folder: str | Path | None,
+    out: Path,
+    resume: bool,
+    config: TrainConfig,
+    spec: FeatureSpec,
+    table_path: str | Path,
+) -> Iterator[tuple[Path, RunFolder | None]]:
+    """Where files of the run go, and the run's folder if one was asked for."""
+    if folder is None:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".rows-", dir=out.absolute().parent) as temporary:
+            yield Path(temporary), None
+        return
+    kept = RunFolder(folder, resume)
+    if not resume:
+        kept.begin(config, {"table": str(table_path), "out": str(out), "features": spec.hash})
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(str(path), path.stat().st_size, f"at most {MAX_FILE_BYTES} bytes")
-        with pq.ParquetFile(path) as file:
-            absent = [name for name in needed if name not in file.schema_arrow.names]
-            if absent:
-                raise InputError(f"{path}: {absent[0]}", "absent", "the table needs this column")
-            return file.read(columns=needed)
-    except OSError as error:
-        raise InputError(
-            str(path), error.strerror or str(error)[:120], "give a readable Parquet file"
-        ) from None
-    except pa.ArrowException as error:
-        raise InputError(str(path), str(error).split("\n")[0][:120], "give a valid Parquet file") from None
+        yield kept.rows, kept
+    finally:
+        kept.close()
+    shutil.rmtree(kept.rows, ignore_errors=True)
+
+
+def _micros(moment: str) -> int:
+    return (datetime.fromisoformat(moment) - EPOCH) // timedelta(microseconds=1)

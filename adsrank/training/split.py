@@ -34,11 +34,16 @@ class Split:
     @classmethod
     def by_time(cls, labels: Labels, config: SplitConfig) -> "Split":
         """Raises InputError where a piece would have next to no rows."""
-        n, mature = len(labels), int(labels.mature.sum())
+        return cls.at(labels.time, int(labels.mature.sum()), config)
+
+    @classmethod
+    def at(cls, time: npt.NDArray[np.int64], mature: int, config: SplitConfig) -> "Split":
+        """The same of sorted times (int64 [n], a mapped file as well), of which the first `mature` are so."""
+        n = len(time)
         cuts = []
         for share in (config.train, config.train + config.calibrate):
             at = min(int(mature * share), n - 1)
-            cuts.append(int(np.searchsorted(labels.time, labels.time[at], side="left")))
+            cuts.append(int(np.searchsorted(time, time[at], side="left")))
         first, second = cuts
         if min(first, second - first, n - second) < LEAST:
             raise InputError(
@@ -47,7 +52,7 @@ class Split:
                 f"each of train, calibrate and test needs {LEAST} rows at moments of their own; "
                 "give a longer log or a shorter attribution window",
             )
-        moments = (labels.time[0], labels.time[first], labels.time[second], labels.time[-1])
+        moments = (time[0], time[first], time[second], time[-1])
         return cls(first, second, n, tuple(int(moment) for moment in moments))  # type: ignore[arg-type]
 
     @property

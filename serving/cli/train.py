@@ -5,20 +5,38 @@ from typing import Annotated, Any
 
 import typer
 
-from serving.cli.console import Json, bar, emit_json, table
+from serving.cli.console import Json, bar, emit_json, err, table
 
-EXAMPLE = "Example: adsrank train runs/market/examples.parquet --out runs/bundle"
+EXAMPLE = (
+    "Example: adsrank train runs/market/examples.parquet --out runs/bundle\n\n"
+    "Killed? The same command with --resume makes the same bundle.\n\n"
+    "Newer hours: adsrank train newer.parquet --continue runs/bundle --out runs/bundle-2"
+)
 
 
 def run(
     source: Annotated[
-        Path, typer.Argument(help="Training table (Parquet), or the folder of a decision log.")
+        Path,
+        typer.Argument(help="Training table: a Parquet file, a folder of its parts, or a decision log."),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the bundle.")] = Path("runs/bundle"),
     config: Annotated[Path | None, typer.Option(help="Training settings, YAML.")] = None,
     features: Annotated[Path | None, typer.Option(help="Feature table, YAML.")] = None,
     space: Annotated[
         str | None, typer.Option(help="Embedding space of the similarities; default: the settings'.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--run", help="Folder for metrics, event files and checkpoints; default: OUT.run."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="Least time between two checkpoints; 0: after every step.")
+    ] = 60.0,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share each batch.")] = 1,
+    since: Annotated[
+        Path | None,
+        typer.Option("--continue", help="Bundle to train further, on the rows newer than it learned from."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -31,13 +49,28 @@ def run(
     if space:
         settings = settings.model_copy(update={"embedding_space": space})
     spec = FeatureSpec.load(features) if features else None
+    kept = folder or out.with_name(f"{out.name}.run")
     with bar("train") as progress:
-        report = train(source, out, settings, spec, lambda stage, done, total: progress(done, total, stage))
+        report = train(
+            source,
+            out,
+            settings,
+            spec,
+            lambda stage, done, total: progress(done, total, stage),
+            folder=kept,
+            resume=resume,
+            workers=workers,
+            since=since,
+            checkpoint_seconds=checkpoint_seconds,
+        )
     if as_json:
         emit_json(report)
         return
     table(*training_table(report))
     table("time split", ["part", "rows", "from"], split_rows(report))
+    for name in report["missing_columns"]:
+        err.print(f"[yellow]note:[/yellow] {name} holds no value in the training rows", soft_wrap=True)
+    err.print(f"run: {kept} (tensorboard --logdir {kept})", soft_wrap=True)
 
 
 def training_table(report: dict[str, Any]) -> tuple[str, list[str], list[list[object]]]:

@@ -64,7 +64,11 @@ class LateLogistic:
         if self.late == "delayed_feedback" and self.law is None:
             self._fit_jointly(x, feedback)
         else:
-            rule = LateRule.fit(feedback, self.late) if self.law is None else LateRule(self.late, self.law)
+            rule = (
+                LateRule.fit(feedback, self.late)
+                if self.law is None
+                else LateRule(self.late, feedback.window_s, self.law)
+            )
             self._fit_targets(x, rule.targets(feedback))
         return self
 

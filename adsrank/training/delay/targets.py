@@ -42,6 +42,7 @@ class LateRule:
     """One way of dealing with clicks whose window is open, and the law of the delay that it needs."""
 
     late: LateConversions
+    window_s: float
     law: Completion | None = None
     """None for mature_only and naive, which need none."""
 
@@ -50,10 +51,10 @@ class LateRule:
         """The rule with a law fitted to these clicks: the product limit for `importance`, a Weibull law with
         one conversion rate for `delayed_feedback`."""
         if late == "importance":
-            return cls(late, DelayCurve.fit(clicks))
+            return cls(late, clicks.window_s, DelayCurve.fit(clicks))
         if late == "delayed_feedback":
-            return cls(late, WeibullDelay.fit(clicks))
-        return cls(late)
+            return cls(late, clicks.window_s, WeibullDelay.fit(clicks))
+        return cls(late, clicks.window_s)
 
     def targets(self, rows: Feedback) -> LateTargets:
         """What the rows teach (clicks, or ads shown, of which the unclicked are known never to convert).
@@ -69,7 +70,9 @@ class LateRule:
         """
         one, label = np.ones(len(rows)), rows.conversion
         if self.law is None:
-            return LateTargets(rows.mature.astype(np.float64) if self.late == "mature_only" else one, label, one)
+            return LateTargets(
+                rows.mature.astype(np.float64) if self.late == "mature_only" else one, label, one
+            )
         known = self.law.complete(rows.elapsed_s)
         if self.late == "delayed_feedback":
             return LateTargets(one, label, known)

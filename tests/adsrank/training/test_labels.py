@@ -5,6 +5,7 @@ import pytest
 from adsrank.errors import InputError
 from adsrank.models.exposure import ExposureCurve
 from adsrank.training.config import SplitConfig
+from adsrank.training.delay import LateRule
 from adsrank.training.labels import Labels, by_time
 from adsrank.training.split import Split
 
@@ -52,43 +53,37 @@ def test_a_shorter_window_takes_late_conversions_back():
     assert Labels.read(late_table(), 0.0).conversion.sum() >= long.conversion.sum()
 
 
-def test_completion_says_what_a_young_row_is_worth():
-    read = {
-        late: Labels.read(late_table(), 3.0, late)
-        for late in ("mature_only", "naive", "importance", "delayed_feedback")
-    }
-    assert np.array_equal(read["mature_only"].completion, read["mature_only"].mature)
-    assert read["naive"].completion.min() == 1.0
-    age = (read["naive"].time[-1] - read["naive"].time) / 1e6 / 86_400
+def test_what_is_known_of_conversions_comes_with_their_delays():
+    labels = Labels.read(late_table(), 3.0)
+    seen = labels.feedback(3 * 86_400.0)
+    assert np.array_equal(seen.mature, labels.mature)
+    assert np.array_equal(seen.conversion, labels.conversion)
+    assert np.array_equal(seen.conversion > 0, ~np.isnan(seen.delay_s))
+    assert seen.elapsed_s[0] == pytest.approx(14 * 86_400, rel=1e-3)
+    age = seen.elapsed_s / 86_400
     truth = np.where(age >= 3, 1.0, (1 - np.exp(-age)) / (1 - np.exp(-3)))
     for late in ("importance", "delayed_feedback"):
-        assert read[late].completion == pytest.approx(truth, abs=0.06)
-        assert (read[late].completion[read[late].mature] == 1).all()
-    rate = {late: labels.conversion_rate() for late, labels in read.items()}
-    assert rate["naive"] < 0.95 * rate["importance"]
-    assert rate["importance"] == pytest.approx(0.2 * (1 - np.exp(-3)), rel=0.08)
-    assert rate["mature_only"] == pytest.approx(rate["importance"], rel=0.1)
+        assert LateRule.fit(seen, late).law.complete(seen.elapsed_s) == pytest.approx(truth, abs=0.06)
+
+
+def test_a_piece_knows_the_end_of_its_table():
+    whole = Labels.read(late_table(), 3.0)
+    piece = Labels.read(late_table().slice(0, 1000), 3.0, int(whole.time[-1]))
+    assert np.array_equal(piece.elapsed_s, whole.elapsed_s[:1000])
+    assert np.array_equal(piece.mature, whole.mature[:1000])
 
 
 def test_late_conversions_need_their_delays():
     blind = late_table().drop_columns(["conversion_delay_s"])
-    assert Labels.read(blind, 3.0).conversion.sum() > 0
-    assert Labels.read(blind, 3.0, "naive").completion.min() == 1.0
-    for late in ("importance", "delayed_feedback"):
-        with pytest.raises(InputError, match=r"conversion_delay_s\["):
-            Labels.read(blind, 3.0, late)
+    labels = Labels.read(blind, 3.0)
+    assert labels.conversion.sum() > 0
+    with pytest.raises(InputError, match=r"conversion_delay_s\["):
+        labels.feedback(3 * 86_400.0)
     wrong = np.where(blind["conversion"].to_numpy() > 0, -5.0, np.nan)
     with pytest.raises(InputError, match=r"conversion_delay_s\[.*at least 0"):
         Labels.read(blind.append_column("conversion_delay_s", pa.array(wrong)), 3.0)
     with pytest.raises(InputError, match="conversion_delay_s"):
         Labels.read(blind.append_column("conversion_delay_s", pa.array(["soon"] * 4000)), 3.0)
-
-
-def test_a_log_without_conversions_has_its_completion_too():
-    for late in ("naive", "importance", "delayed_feedback"):
-        labels = Labels.read(table(conversion_delay_s=pa.nulls(400, pa.float64())), 3.0, late)
-        assert np.isfinite(labels.completion).all()
-        assert 0 < labels.conversion_rate() < 0.1
 
 
 @pytest.mark.parametrize(

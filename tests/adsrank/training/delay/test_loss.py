@@ -70,7 +70,7 @@ def test_importance_weights_are_unbiased(law):
         for found, feedback, late in (
             (seen, known, "importance"), (waited, full, "naive"), (naive, known, "naive")
         ):  # fmt: skip
-            targets = LateRule(late, exact if late == "importance" else None).targets(feedback)
+            targets = LateRule(late, law.window_s, exact if late == "importance" else None).targets(feedback)
             rows = [
                 [part[old].mean() for part in late_terms(np.full(500, one), targets)] for one in z
             ]  # fmt: skip
@@ -100,10 +100,10 @@ def test_what_each_way_makes_of_old_and_young_clicks():
     law = SimpleNamespace(complete=lambda elapsed_s: share)
     assert columns(known, "mature_only").weight.tolist() == [1, 1, 0, 0]
     assert columns(known, "naive").target.tolist() == [1, 0, 1, 0]
-    weighted = LateRule("importance", law).targets(known)
+    weighted = LateRule("importance", 90.0, law).targets(known)
     assert weighted.target.tolist() == [1, 0, 2, 0]
     assert weighted.weight.tolist() == [1, 1, 1, 0]
-    assert LateRule("delayed_feedback", law).targets(known).share.tolist() == share.tolist()
+    assert LateRule("delayed_feedback", 90.0, law).targets(known).share.tolist() == share.tolist()
 
 
 def test_a_perfect_curve_needs_no_law(law):

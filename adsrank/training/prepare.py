@@ -1,0 +1,243 @@
+"""From a table to encoded rows, split by time: in memory, or through files where it is too long."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from adsrank.errors import InputError
+from adsrank.features.spec import FeatureRow, FeatureSpec, Transform
+from adsrank.features.transform import CompiledTransform
+from adsrank.training.config import TrainConfig
+from adsrank.training.counts import counted
+from adsrank.training.labels import Labels, by_time
+from adsrank.training.parts import CHUNK, Parts
+from adsrank.training.presence import Presence
+from adsrank.training.rows import MemoryRows, Rows, StoredRows, columns_of
+from adsrank.training.split import Split
+from adsrank.training.store import Store, StoreWriter
+from adsrank.training.warm import grown
+
+Int64 = npt.NDArray[np.int64]
+
+LABEL_COLUMNS = ("time", "position", "gap", "click", "save", "hide", "conversion")
+DELAY_COLUMN = "conversion_delay_s"
+"""Read where there is one: late conversions cannot be dealt with otherwise."""
+
+Told = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A table's rows, encoded by a transform that was fitted on the training rows alone."""
+
+    transform: CompiledTransform
+    rows: Rows
+    split: Split
+    missing: list[str] = field(default_factory=list)
+    """Columns without a single value in the training rows: their features say nothing."""
+
+    @property
+    def train(self) -> Rows:
+        return self.rows.part(0, self.split.train_end)
+
+    @property
+    def calibrate(self) -> Rows:
+        return self.rows.part(self.split.train_end, self.split.calibrate_end)
+
+    @property
+    def test(self) -> Rows:
+        return self.rows.part(self.split.calibrate_end, self.split.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A bundle that is trained further: on which rows, and what it knows already."""
+
+    moment: int
+    """Microseconds since 1970: rows before it were trained on."""
+    transform: CompiledTransform
+
+
+def prepare_table(
+    table: pa.Table, spec: FeatureSpec, config: TrainConfig, since: Since | None = None
+) -> Prepared:
+    """All in memory.
+
+    Raises:
+        InputError: a column absent, a value out of range, too few rows; names it.
+    """
+    table = by_time(table)
+    labels = Labels.read(table, config.attribution_days)
+    if since is not None:
+        start = int(np.searchsorted(labels.time, since.moment))
+        table, labels = table.slice(start), labels.take(slice(start, None))
+    split = _split(labels.time, int(labels.mature.sum()), config, since)
+    known = table.slice(0, split.train_end)
+    transform = CompiledTransform.fit(known, spec)
+    if since is not None:
+        transform = grown(since.transform, transform)
+    presence = Presence(feature_columns(spec))
+    presence.add(known)
+    return Prepared(transform, MemoryRows(transform.apply(table), labels), split, presence.missing())
+
+
+def prepare_parts(
+    parts: Parts,
+    spec: FeatureSpec,
+    config: TrainConfig,
+    folder: Path,
+    told: Told | None = None,
+    since: Since | None = None,
+) -> Prepared:
+    """In passes over the parts, a chunk in memory at a time; what is encoded lies in `folder`.
+
+    The first pass checks labels and times; the second, over the training rows, counts vocabularies and
+    takes an even sample of at most `window_rows` rows, on which scales, quantiles and collisions are
+    fitted; the third encodes. The result does not depend on how rows are divided among parts.
+
+    Raises:
+        InputError: as `prepare_table`, and where rows are not in the order of time.
+    """
+    told = told or (lambda stage, done, total: None)
+    names = feature_columns(spec)
+    parts.require([*names, *LABEL_COLUMNS])
+    start = 0 if since is None else _first(parts, since.moment)
+    labels = _store_labels(parts, start, config, folder / "labels", told)
+    time = labels.view("time")
+    window = int(config.attribution_days * 86_400 * 1_000_000)
+    mature = int(np.searchsorted(time, int(time[-1]) - window, side="right"))
+    split = _split(time, mature, config, since)
+    presence = Presence(names)
+    transform = _fit(parts, names, spec, (start, start + split.train_end), config.window_rows, presence, told)
+    if since is not None:
+        transform = grown(since.transform, transform)
+    features = _store_features(parts, names, start, transform, folder / "features", told)
+    return Prepared(transform, StoredRows(features, labels, 0, labels.rows), split, presence.missing())
+
+
+def label_columns(parts: Parts) -> list[str]:
+    """The columns that labels are read from."""
+    return [*LABEL_COLUMNS, *([DELAY_COLUMN] if parts.has(DELAY_COLUMN) else [])]
+
+
+def feature_columns(spec: FeatureSpec) -> list[str]:
+    """The columns that the spec's features read."""
+    return sorted({name for row in spec.features for name in row.sources})
+
+
+def _split(time: Int64, mature: int, config: TrainConfig, since: Since | None) -> Split:
+    """By mature rows; of the newest hours, of which none may be, by all."""
+    if not len(time):
+        raise InputError("table", "no newer rows", "the bundle was trained on all of them")
+    return Split.at(time, mature if since is None else len(time), config.split)
+
+
+def _first(parts: Parts, moment: int) -> int:
+    """The first row at `moment` or later."""
+    row = 0
+    for table in parts.chunks(["time"]):
+        time = table["time"].cast(pa.timestamp("us", tz=table["time"].type.tz)).cast(pa.int64()).to_numpy()
+        later = np.flatnonzero(time >= moment)
+        if len(later):
+            return row + int(later[0])
+        row += len(time)
+    return row
+
+
+def _store_labels(parts: Parts, start: int, config: TrainConfig, folder: Path, told: Told) -> Store:
+    writer = StoreWriter(folder)
+    until, before = _last_time(parts), None
+    for table in parts.chunks(label_columns(parts), start):
+        labels = Labels.read(table, config.attribution_days, until)
+        backwards = np.diff(labels.time, prepend=labels.time[0] if before is None else before) < 0
+        if backwards.any():
+            row = start + writer.rows + int(np.flatnonzero(backwards)[0])
+            raise InputError(
+                f"{parts.path}: time[{row}]",
+                "earlier than the row before",
+                "sort the parts by time (a table of at most window_rows rows is sorted here)",
+            )
+        before = labels.time[-1]
+        writer.append({field.name: getattr(labels, field.name) for field in fields(Labels)})
+        told("check", writer.rows, len(parts))
+    return writer.close({})
+
+
+def _last_time(parts: Parts) -> int:
+    """The last row's moment; that it is the latest is checked on the way."""
+    if not len(parts):
+        raise InputError("table", "no rows", "give a table of shown ads")
+    last = next(iter(parts.chunks(LABEL_COLUMNS, len(parts) - 1)))
+    return int(Labels.read(last, 0.0).time[-1])
+
+
+def _fit(
+    parts: Parts,
+    names: Sequence[str],
+    spec: FeatureSpec,
+    span: tuple[int, int],
+    window: int,
+    presence: Presence,
+    told: Told,
+) -> CompiledTransform:
+    counts = counted(spec.features)
+    rows = span[1] - span[0]
+    step = -(-rows // window)
+    kept, begin = [], 0
+    for table in parts.chunks(names, *span):
+        presence.add(table)
+        for counter in counts.values():
+            counter.add(table)
+        kept.append(table.take(pa.array(np.arange(-begin % step, len(table), step))) if step > 1 else table)
+        begin += len(table)
+        told("fit features", begin, rows)
+    fitted = CompiledTransform.fit(pa.concat_tables(kept).combine_chunks(), spec)
+    encoders = {
+        name: counts[name].encoder() if name in counts else encoder
+        for name, encoder in fitted.encoders_.items()
+    }
+    return CompiledTransform(spec, encoders, fitted.scales_)
+
+
+def _store_features(
+    parts: Parts, names: Sequence[str], start: int, transform: CompiledTransform, folder: Path, told: Told
+) -> Store:
+    writer = StoreWriter(folder)
+    widths = list_widths(transform.spec)
+    for table in parts.chunks(names, start):
+        writer.append(columns_of(transform.apply(table), widths))
+        told("encode", writer.rows, len(parts))
+    return writer.close({})
+
+
+def list_widths(spec: FeatureSpec) -> dict[str, int]:
+    """How many elements a store keeps of each list, by the name `rows.columns_of` gives it."""
+
+    def bags(rows: list[FeatureRow]) -> list[int]:
+        return [row.max_length for row in rows if row.transform is Transform.MULTI_HOT]
+
+    request = [row for row in spec.features if row.of_request]
+    ad = [row for row in spec.features if not row.of_request]
+    return {
+        f"{half}.lists.{number}": length
+        for half, rows in (("request", request), ("ad", ad))
+        for number, length in enumerate(bags(rows))
+    }
+
+
+def stored(prepared: Prepared, folder: Path) -> Prepared:
+    """The same rows in files, for other processes to read."""
+    if isinstance(prepared.rows, StoredRows):
+        return prepared
+    widths = list_widths(prepared.transform.spec)
+    features, labels = StoreWriter(folder / "features"), StoreWriter(folder / "labels")
+    for start in range(0, len(prepared.rows), CHUNK):
+        batch, told = prepared.rows.read(start, min(start + CHUNK, len(prepared.rows)))
+        features.append(columns_of(batch, widths))
+        labels.append({field.name: getattr(told, field.name) for field in fields(Labels)})
+    rows = StoredRows(features.close({}), labels.close({}), 0, len(prepared.rows))
+    return Prepared(prepared.transform, rows, prepared.split)
