@@ -14,7 +14,7 @@ import torch
 from adsrank.features.columns import ad_columns, match_columns, request_columns
 from adsrank.features.examples import SCHEMA
 from adsrank.models.bundle import Bundle
-from adsrank.models.multitask import ModelSize
+from adsrank.models.config import ModelConfig
 from adsrank.request import AdRequest
 from adsrank.training import TrainConfig, train
 from benchmarks.row import Row
@@ -28,15 +28,15 @@ def rows() -> Iterator[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield from _rows("shipped size", ModelSize(), "<= 3")
+        yield from _rows("shipped size", ModelConfig(), "<= 3")
         yield from _rows(
-            "4 experts of 256-128", ModelSize(embedding=16, hidden=256, output=128, tower=64), None
+            "4 experts of 256-128", ModelConfig(embedding=16, hidden=256, output=128, tower=64), None
         )
     finally:
         torch.set_num_threads(threads)
 
 
-def _rows(label: str, size: ModelSize, to_reach: str | None) -> Iterator[Row]:
+def _rows(label: str, size: ModelConfig, to_reach: str | None) -> Iterator[Row]:
     rng = np.random.default_rng(0)
     snapshot = _snapshot(rng)
     bundle = train(_table(rng, snapshot), config=TrainConfig(epochs=1, model=size)).bundle

@@ -13,7 +13,7 @@ import torch
 
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
-from adsrank.models.multitask import ModelSize
+from adsrank.models.config import ModelConfig
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import Fitted, fit_network
 from adsrank.training.labels import Labels
@@ -35,7 +35,7 @@ CONFIG = TrainConfig(
     attribution_days=0.0,
     heads=("click", "conversion_given_click"),
     learn_exposure=False,
-    model=ModelSize(embedding=16, experts=4, hidden=256, output=128, tower=64, products=False),
+    model=ModelConfig(embedding=16, experts=4, hidden=256, output=128, tower=64, products=False),
 )
 
 

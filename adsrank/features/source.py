@@ -17,6 +17,7 @@ from adsrank.errors import InputError
 
 Columns: TypeAlias = pa.Table | Mapping[str, Any]
 Int64 = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
@@ -110,25 +111,80 @@ def lists(columns: Columns, name: str) -> tuple[Int64, Int64]:
     """Values (int64) and offsets (int64 [r + 1]) of a column of integer lists; null is empty."""
     raw = column(columns, name)
     if isinstance(raw, pa.Array):
-        if pa.types.is_null(raw.type):
-            return np.zeros(0, np.int64), np.zeros(len(raw) + 1, np.int64)
-        if not (pa.types.is_list(raw.type) or pa.types.is_large_list(raw.type)):
-            raise InputError(name, str(raw.type), "give a column of integer lists")
-        sizes = pc.fill_null(pc.list_value_length(raw), 0).to_numpy(zero_copy_only=False)
-        offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        flat = raw.flatten()  # skips what lies under null lists
+        flat, offsets = _flat(raw, name, "integer")
         values, missing = _arrow_integers(flat, name)
         if missing is not None:
             raise InputError(name, "a null inside a list", "leave the element out")
         return values, offsets
-    if raw is None:
-        return np.zeros(0, np.int64), np.zeros(2, np.int64)
-    values = np.asarray(raw)
+    values = _one_list(raw)
     if values.size == 0:
         return np.zeros(0, np.int64), np.zeros(2, np.int64)
     if values.dtype.kind not in "iu" or values.ndim != 1:
         raise InputError(name, str(values.dtype), "give one flat list of integers for the request")
     return values.astype(np.int64, copy=False), np.array([0, len(values)], np.int64)
+
+
+def number_lists(columns: Columns, name: str) -> tuple[Float64, Int64]:
+    """Values (float64, NaN where missing or infinite) and offsets (int64 [r + 1]); null is empty."""
+    raw = column(columns, name)
+    if isinstance(raw, pa.Array):
+        flat, offsets = _flat(raw, name, "number")
+        return numbers({name: flat}, name), offsets
+    values = _one_list(raw)
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iuf"):
+        raise InputError(name, str(values.dtype), "give one flat list of numbers for the request")
+    return numbers({name: values}, name), np.array([0, len(values)], np.int64)
+
+
+def vectors(columns: Columns, name: str, size: int) -> tuple[Float32, Bool]:
+    """Rows (float32 [n, size], or [1, size]) and which are missing: null, or with an element that is.
+
+    A missing row is zeros. An empty list is missing; any other length than `size` is an error.
+    """
+    raw = column(columns, name)
+    if raw is None:
+        return np.zeros((1, size), np.float32), np.ones(1, np.bool_)
+    if isinstance(raw, pa.Array):
+        flat, offsets = _flat(raw, name, "number")
+        lengths = np.diff(offsets)
+        odd = (lengths != size) & (lengths != 0)
+        if odd.any():
+            raise InputError(name, f"{int(lengths[odd][0])} numbers", f"give {size} numbers a row, or null")
+        there = np.flatnonzero(lengths)
+        found = np.full((len(lengths), size), np.nan)
+        found[there] = numbers({name: flat}, name).reshape(len(there), size)
+    else:
+        try:
+            found = np.atleast_2d(np.asarray(raw, np.float64))
+        except (TypeError, ValueError):
+            raise InputError(
+                name, type(raw).__name__, f"give {size} numbers, or an array [n, {size}]"
+            ) from None
+        if found.ndim != 2 or found.shape[1] != size:
+            raise InputError(name, str(found.shape), f"give {size} numbers, or an array [n, {size}]")
+    # Past float32's range a number is infinite, and so missing.
+    with np.errstate(over="ignore"):
+        small = found.astype(np.float32)
+    missing = np.logical_not(np.isfinite(small).all(axis=1))
+    small[missing] = 0.0
+    return small, missing
+
+
+def _one_list(raw: Any) -> npt.NDArray[Any]:
+    return np.zeros(0, np.int64) if raw is None else np.asarray(raw)
+
+
+def _flat(raw: pa.Array, name: str, kind: str) -> tuple[pa.Array, Int64]:
+    """Elements and offsets of a column of lists."""
+    if pa.types.is_null(raw.type):
+        return pa.array([], pa.int64()), np.zeros(len(raw) + 1, np.int64)
+    if pa.types.is_fixed_size_list(raw.type):
+        raw = raw.cast(pa.list_(raw.type.value_type))
+    if not (pa.types.is_list(raw.type) or pa.types.is_large_list(raw.type)):
+        raise InputError(name, str(raw.type), f"give a column of {kind} lists")
+    sizes = pc.fill_null(pc.list_value_length(raw), 0).to_numpy(zero_copy_only=False)
+    # flatten() skips what lies under null lists
+    return raw.flatten(), np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
 def shares(columns: Columns, name: str, other: str) -> Float64:
@@ -150,6 +206,11 @@ def shares(columns: Columns, name: str, other: str) -> Float64:
     if missing is not None:
         found[missing] = np.nan
     return found
+
+
+def other_length(name: str, found: int, wanted: int) -> InputError:
+    """The error of a column that does not go with the others."""
+    return InputError(name, found, f"give {wanted} values, as the other columns have")
 
 
 def _to_arrow(values: Any, name: str) -> pa.Array:

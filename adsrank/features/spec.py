@@ -8,15 +8,23 @@ import hashlib
 import json
 from enum import StrEnum
 from importlib import resources
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from adsrank.features import examples
 from auction.settings import Settings
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+MAX_SEQUENCE = 100
+"""Actions of a sequence: what a request may carry."""
+MAX_ALSO = 3
+"""Columns of an action beside the first."""
+
+LATER_FIELDS = frozenset({"other_type", "also", "age", "size"})
+"""Fields of a row that the first release did not have; left out of its JSON where not used."""
 
 KNOWN_BEFORE_SHOWING = frozenset(
     field.name for field in (*examples.CONTEXT, *examples.AD, *examples.MATCH)
@@ -35,6 +43,12 @@ class Type(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     LIST = "list"
+    """Of integers."""
+    VECTOR = "vector"
+    """A fixed number of floats."""
+
+
+CATEGORICAL = frozenset({Type.STRING, Type.INTEGER})
 
 
 class Transform(StrEnum):
@@ -46,6 +60,15 @@ class Transform(StrEnum):
     """Quantiles of a number as ids; 0 is missing."""
     MULTI_HOT = "multi_hot"
     """A list of integers through a vocabulary, embeddings averaged; an empty list is missing."""
+    SEQUENCE = "sequence"
+    """The last actions in their order: lists of equal length, one column each of an action's interest,
+    type, ..., and one of its age in seconds; 0 in a column is missing."""
+    CROSS = "cross"
+    """The pair of two values through a vocabulary; missing where either is."""
+    CROSS_HASH = "cross_hash"
+    """The pair of two values as one of `buckets` ids; missing where either is."""
+    EMBEDDING = "embedding"
+    """`size` floats as they are, and a flag where they are missing."""
     SHARE = "share"
     """Share of a list's elements that equal the integer `other`, standardized; an empty list is missing."""
     STANDARDIZE = "standardize"
@@ -56,12 +79,29 @@ class Transform(StrEnum):
 
 
 NUMERIC = frozenset({Transform.SHARE, Transform.STANDARDIZE, Transform.LOG_SQUASH, Transform.NUMBER})
+"""One value and one flag each."""
+
+CROSSES = frozenset({Transform.CROSS, Transform.CROSS_HASH})
+
+NEEDED_BY = {
+    "other": (Transform.SHARE, Transform.CROSS, Transform.CROSS_HASH),
+    "age": (Transform.SEQUENCE,),
+    "size": (Transform.EMBEDDING,),
+}
+"""Fields of a row that these transforms need and that no other takes."""
+
+SINGLE = frozenset({Transform.VOCABULARY, Transform.HASH, Transform.BUCKETS}) | CROSSES
+"""One id each: a column of a batch's `ids`."""
 
 ALLOWED: dict[Transform, frozenset[Type]] = {
-    Transform.VOCABULARY: frozenset({Type.STRING, Type.INTEGER}),
-    Transform.HASH: frozenset({Type.STRING, Type.INTEGER}),
+    Transform.VOCABULARY: CATEGORICAL,
+    Transform.HASH: CATEGORICAL,
+    Transform.CROSS: CATEGORICAL,
+    Transform.CROSS_HASH: CATEGORICAL,
     Transform.BUCKETS: frozenset({Type.NUMBER}),
     Transform.MULTI_HOT: frozenset({Type.LIST}),
+    Transform.SEQUENCE: frozenset({Type.LIST}),
+    Transform.EMBEDDING: frozenset({Type.VECTOR}),
     Transform.SHARE: frozenset({Type.LIST}),
     Transform.STANDARDIZE: frozenset({Type.NUMBER}),
     Transform.LOG_SQUASH: frozenset({Type.NUMBER}),
@@ -86,10 +126,28 @@ class FeatureRow(Settings):
     table: Name | None = Field(None, description="Rows of one table share vocabulary and embedding.")
     min_count: int = Field(2, ge=1, description="Rarer values of a vocabulary are 'any other'.")
     max_size: int = Field(1_000_000, ge=1, le=10_000_000, description="Values kept in a vocabulary.")
-    buckets: int = Field(32, ge=2, le=10_000_000, description="Of hash and buckets.")
-    max_length: int = Field(20, ge=1, le=256, description="Of multi_hot: the last ones are kept.")
-    other: Name | None = Field(None, description="Of share: the integer column that is looked for.")
+    buckets: int = Field(32, ge=2, le=10_000_000, description="Of hash, cross_hash and buckets.")
+    max_length: int = Field(20, ge=1, le=256, description="Of multi_hot and sequence: the last are kept.")
+    other: Name | None = Field(
+        None, description="Of share: the integer column that is looked for. Of a cross: the second column."
+    )
+    other_type: Type | None = Field(None, description="Of a cross: type of `other`; default: as `type`.")
+    also: dict[Name, Name] = Field(
+        default_factory=dict, description="Of sequence: more columns of an action, each with its table."
+    )
+    age: Name | None = Field(None, description="Of sequence: the column of seconds before the request.")
+    size: int | None = Field(None, ge=1, le=4096, description="Of embedding: how many floats.")
     cheap: bool = Field(False, description="A number that the first-stage ranker reads too.")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A row that uses none of the later fields reads, and hashes, as it did before there were any."""
+        data: dict[str, Any] = handler(self)
+        return {
+            name: value
+            for name, value in data.items()
+            if name not in LATER_FIELDS or value not in (None, {}, [])
+        }
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -101,23 +159,49 @@ class FeatureRow(Settings):
                 raise ValueError(
                     f"feature {self.name!r}: source {source!r} is not known before an ad is shown"
                 )
-        if (self.other is not None) != (self.transform is Transform.SHARE):
-            raise ValueError(f"feature {self.name!r}: `other` goes with share, and share needs it")
+        for field, transforms in NEEDED_BY.items():
+            if (getattr(self, field) is not None) != (self.transform in transforms):
+                names = ", ".join(transforms)
+                raise ValueError(f"feature {self.name!r}: `{field}` goes with {names}; those need it")
+        if self.other_type is not None and self.transform not in CROSSES:
+            raise ValueError(f"feature {self.name!r}: `other_type` goes with a cross")
+        if self.also and self.transform is not Transform.SEQUENCE:
+            raise ValueError(f"feature {self.name!r}: `also` goes with sequence")
+        if self.other_type is not None and self.other_type not in CATEGORICAL:
+            raise ValueError(f"feature {self.name!r}: other_type: give string or integer")
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError(f"feature {self.name!r}: a source stands twice")
         if self.transform is Transform.SHARE and self.of_request:
             raise ValueError(f"feature {self.name!r}: a share compares request and ad: its group is match")
+        if self.transform is Transform.SEQUENCE:
+            if not self.of_request:
+                raise ValueError(f"feature {self.name!r}: a sequence is the user's: its group is request")
+            if self.max_length > MAX_SEQUENCE or len(self.also) > MAX_ALSO:
+                raise ValueError(
+                    f"feature {self.name!r}: a sequence has at most {MAX_SEQUENCE} actions (max_length) "
+                    f"of {1 + MAX_ALSO} columns"
+                )
         if self.cheap and self.transform not in NUMERIC:
             raise ValueError(f"feature {self.name!r}: only numbers can be cheap, not {self.transform}")
         return self
 
     @property
     def embedding(self) -> str:
-        """Name of the embedding table the row reads."""
+        """Name of the embedding table the row (of a sequence: its first column) reads."""
         return self.table or self.name
+
+    @property
+    def tables(self) -> list[tuple[str, str]]:
+        """Embedding tables with the column that is looked up in each; none for numbers."""
+        if self.transform in NUMERIC or self.transform is Transform.EMBEDDING:
+            return []
+        return [(self.embedding, self.source), *((table, column) for column, table in self.also.items())]
 
     @property
     def sources(self) -> list[str]:
         """The columns the row reads."""
-        return [self.source] if self.other is None else [self.source, self.other]
+        more = [name for name in (self.other, self.age) if name is not None]
+        return [self.source, *self.also, *more]
 
     @property
     def of_request(self) -> bool:
@@ -147,14 +231,13 @@ class FeatureSpec(Settings):
                     raise ValueError(
                         f"feature {row.name!r}: unknown source {source!r}; known: {', '.join(sorted(known))}"
                     )
-            if row.transform in NUMERIC:
-                continue
-            first = tables.setdefault(row.embedding, row)
-            if _vocabulary_of(first) != _vocabulary_of(row):
-                raise ValueError(
-                    f"table {row.embedding!r}: {first.name!r} and {row.name!r} differ in kind of values, "
-                    "min_count, max_size or buckets; rows of one table must agree"
-                )
+            for table, _ in row.tables:
+                first = tables.setdefault(table, row)
+                if _vocabulary_of(first) != _vocabulary_of(row):
+                    raise ValueError(
+                        f"table {table!r}: {first.name!r} and {row.name!r} differ in kind of values, "
+                        "min_count, max_size or buckets; rows of one table must agree"
+                    )
         if all(row.of_request for row in self.features):
             raise ValueError("features: none tells one ad from another; add a row of group ad or match")
         return self
@@ -174,8 +257,8 @@ class FeatureSpec(Settings):
 
 def _vocabulary_of(row: FeatureRow) -> tuple[object, ...]:
     """What rows of one table must agree on."""
-    if row.transform in (Transform.VOCABULARY, Transform.MULTI_HOT):
+    if row.transform in (Transform.VOCABULARY, Transform.MULTI_HOT, Transform.SEQUENCE):
         return ("vocabulary", row.type is Type.STRING, row.min_count, row.max_size)
     if row.transform is Transform.HASH:
         return ("hash", row.type, row.buckets)
-    return ("buckets", row.name)  # quantiles of one number are nobody else's
+    return (row.transform, row.name)  # quantiles of one number, pairs of two columns: nobody else's

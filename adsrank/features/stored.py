@@ -7,44 +7,48 @@ import numpy as np
 
 from adsrank.errors import InputError
 from adsrank.features.scale import Scale
-from adsrank.features.spec import FeatureRow, Transform, Type
+from adsrank.features.spec import CROSSES, FeatureRow, Transform, Type
+from adsrank.features.vector import PassedVector
 from adsrank.features.vocabulary import (
     Encoder,
     HashBuckets,
     IntegerVocabulary,
     QuantileBuckets,
+    Seen,
     StringVocabulary,
 )
 
 MAX_WORD = 1024
 
 
-def read_encoder(row: FeatureRow, encoders: Any) -> Encoder:
-    """The encoder of the row's embedding table.
+def read_encoder(row: FeatureRow, table: str, encoders: Any) -> Encoder:
+    """The encoder of one embedding table of the row.
 
     Raises:
         InputError: absent, of another kind than the row declares, or with values that do not fit.
     """
-    where = f"encoders.{row.embedding}"
-    data = _section(encoders, row.embedding, where)
+    where = f"encoders.{table}"
+    data = _section(encoders, table, where)
+    seen = _seen(data.get("seen"), f"{where}.seen")
     if row.transform is Transform.BUCKETS:
         _kind(data, "quantiles", where)
         boundaries = _floats(data.get("boundaries"), f"{where}.boundaries", row.buckets)
         if len(boundaries) > 1 and not np.all(np.diff(boundaries) > 0):
             raise InputError(f"{where}.boundaries", "not increasing", "give increasing numbers")
-        return QuantileBuckets(boundaries)
-    if row.transform is Transform.HASH:
+        return QuantileBuckets(boundaries, seen)
+    if row.transform in (Transform.HASH, Transform.CROSS_HASH):
         _kind(data, "hash", where)
         if data.get("buckets") != row.buckets:
             raise InputError(f"{where}.buckets", data.get("buckets"), f"the spec says {row.buckets}")
         collisions = data.get("collisions")
         if type(collisions) is not int or collisions < 0:
             raise InputError(f"{where}.collisions", collisions, "give a count")
-        return HashBuckets(row.buckets, collisions)
+        return HashBuckets(row.buckets, collisions, seen)
     values = data.get("values")
     if not isinstance(values, list) or len(values) > row.max_size:
         raise InputError(f"{where}.values", type(values).__name__, f"give a list of at most {row.max_size}")
-    if row.type is Type.STRING:
+    words = row.type is Type.STRING and row.transform not in CROSSES
+    if words:
         _kind(data, "strings", where)
         if not all(type(word) is str and len(word) <= MAX_WORD for word in values):
             raise InputError(f"{where}.values", "other", f"give strings of at most {MAX_WORD} characters")
@@ -54,9 +58,7 @@ def read_encoder(row: FeatureRow, encoders: Any) -> Encoder:
             raise InputError(f"{where}.values", "other", "give 64-bit integers")
     if len(set(values)) < len(values):
         raise InputError(f"{where}.values", "a value twice", "give each value once")
-    return (
-        StringVocabulary(values) if row.type is Type.STRING else IntegerVocabulary(np.array(values, np.int64))
-    )
+    return StringVocabulary(values, seen) if words else IntegerVocabulary(np.array(values, np.int64), seen)
 
 
 def read_scale(row: FeatureRow, scales: Any) -> Scale:
@@ -75,6 +77,33 @@ def read_scale(row: FeatureRow, scales: Any) -> Scale:
     if type(seen) is not bool:
         raise InputError(f"{where}.missing_seen", seen, "give true or false")
     return Scale(row.transform, float(mean), float(deviation), seen)
+
+
+def read_vector(row: FeatureRow, vectors: Any) -> PassedVector:
+    """What is known of an embedding that is passed through.
+
+    Raises:
+        InputError: absent, or of another size than the row declares.
+    """
+    where = f"vectors.{row.name}"
+    data = _section(vectors, row.name, where)
+    if data.get("size") != row.size or row.size is None:
+        raise InputError(f"{where}.size", data.get("size"), f"the spec says {row.size}")
+    seen = data.get("missing_seen")
+    if type(seen) is not bool:
+        raise InputError(f"{where}.missing_seen", seen, "give true or false")
+    return PassedVector(row.size, seen)
+
+
+def _seen(data: Any, where: str) -> Seen | None:
+    """Counts of the training rows; documents of the first version have none."""
+    if data is None:
+        return None
+    names = ("values", "distinct", "own")
+    counts = [data.get(name) if isinstance(data, Mapping) else None for name in names]
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise InputError(where, type(data).__name__, f"give counts of {', '.join(names)}")
+    return Seen(*counts)  # type: ignore[arg-type]
 
 
 def _section(data: Any, name: str, where: str) -> Mapping[str, Any]:

@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from adsrank.errors import InputError
-from adsrank.features import source
-from adsrank.features.batch import FeatureBatch, Float32, Half
+from adsrank.features import sequence, source
+from adsrank.features.batch import ActionSequence, FeatureBatch, Float32, Half
+from adsrank.features.cross import pair_keys
 from adsrank.features.scale import Scale
 from adsrank.features.source import Columns, Int64
-from adsrank.features.spec import NUMERIC, FeatureRow, FeatureSpec, Transform, Type
-from adsrank.features.stored import read_encoder, read_scale
+from adsrank.features.spec import CROSSES, NUMERIC, SINGLE, FeatureRow, FeatureSpec, Transform, Type
+from adsrank.features.stored import read_encoder, read_scale, read_vector
+from adsrank.features.vector import PassedVector
 from adsrank.features.vocabulary import (
     Encoder,
     HashBuckets,
@@ -24,7 +26,10 @@ from adsrank.features.vocabulary import (
 PADDING = 0
 """Row 0 of the stacked embedding table pads lists and belongs to no feature."""
 
-VERSION = 1
+SURFACE = "surface"
+
+VERSION, READ = 2, (1, 2)
+"""Version of the JSON, and those that are read: 1 has no counts of what training saw."""
 
 
 class CompiledTransform:
@@ -35,10 +40,17 @@ class CompiledTransform:
     that stands for values never seen (0 where there is none).
     """
 
-    def __init__(self, spec: FeatureSpec, encoders: dict[str, Encoder], scales: dict[str, Scale]) -> None:
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        encoders: dict[str, Encoder],
+        scales: dict[str, Scale],
+        vectors: dict[str, PassedVector] | None = None,
+    ) -> None:
         self.spec = spec
         self.encoders_ = encoders
         self.scales_ = scales
+        self.vectors_ = vectors or {}
         self.starts_: dict[str, int] = {}
         start = PADDING + 1
         for name, encoder in encoders.items():
@@ -55,14 +67,18 @@ class CompiledTransform:
         Raises:
             InputError: a source column is absent or of another type; names it.
         """
-        rows: dict[str, list[FeatureRow]] = {}
+        readers: dict[str, list[tuple[FeatureRow, str]]] = {}
         scales: dict[str, Scale] = {}
+        vectors: dict[str, PassedVector] = {}
         for row in spec.features:
             if row.transform in NUMERIC:
                 scales[row.name] = Scale.fit(row.transform, _number(row, table))
-            else:
-                rows.setdefault(row.embedding, []).append(row)
-        return cls(spec, {name: _fit_encoder(table, sharing) for name, sharing in rows.items()}, scales)
+            elif row.size is not None:
+                vectors[row.name] = PassedVector.fit(row.size, source.vectors(table, row.source, row.size)[1])
+            for name, column in row.tables:
+                readers.setdefault(name, []).append((row, column))
+        encoders = {name: _fit_encoder(table, sharing) for name, sharing in readers.items()}
+        return cls(spec, encoders, scales, vectors)
 
     def apply(self, columns: Columns) -> FeatureBatch:
         """Features of a table (a row each) or of one request's candidates (request half: one row).
@@ -82,6 +98,8 @@ class CompiledTransform:
         ids: list[Int64] = []
         lists: list[Int64] = []
         numbers: list[Float32] = []
+        vectors: list[Float32] = []
+        sequences: list[ActionSequence] = []
         sizes: dict[str, int] = {}
         for row in rows:
             if row.transform in NUMERIC:
@@ -93,6 +111,13 @@ class CompiledTransform:
             elif row.transform is Transform.MULTI_HOT:
                 lists.append(self._bag(row, columns))
                 sizes[row.source] = len(lists[-1])
+            elif row.transform is Transform.SEQUENCE:
+                sequences.append(self._actions(row, columns))
+                sizes[row.source] = len(sequences[-1])
+            elif row.size is not None:
+                passed = self.vectors_[row.name]
+                vectors.append(passed.apply(*source.vectors(columns, row.source, row.size)))
+                sizes[row.source] = len(vectors[-1])
             else:
                 ids.append(self._encode(row, columns) + self.starts_[row.embedding])
                 sizes[row.source] = len(ids[-1])
@@ -100,11 +125,16 @@ class CompiledTransform:
         return Half(
             _columns(ids, n),
             tuple(np.broadcast_to(part, (n, part.shape[1])) for part in lists),
-            _blocks(numbers, n),
+            _blocks(numbers + vectors, n),
+            tuple(_widened(part, n) for part in sequences),
         )
 
     def _encode(self, row: FeatureRow, columns: Columns) -> Int64:
-        match self.encoders_[row.embedding]:
+        encoder = self.encoders_[row.embedding]
+        if row.transform in CROSSES:
+            assert isinstance(encoder, IntegerVocabulary | HashBuckets)
+            return _encode_integers(encoder, *pair_keys(columns, row))
+        match encoder:
             case StringVocabulary() as strings:
                 return strings.apply(source.strings(columns, row.source))
             case IntegerVocabulary() as integers:
@@ -116,6 +146,15 @@ class CompiledTransform:
             case HashBuckets() as hashed:
                 return hashed.apply_integers(*source.integers(columns, row.source))
         raise AssertionError(row.embedding)  # pragma: no cover
+
+    def _actions(self, row: FeatureRow, columns: Columns) -> ActionSequence:
+        values, age, offsets = sequence.read(columns, row)
+        ids = []
+        for (table, _), column in zip(row.tables, values, strict=True):
+            encoder = self.encoders_[table]
+            assert isinstance(encoder, IntegerVocabulary)
+            ids.append(encoder.apply(column, column == 0) + self.starts_[table])
+        return sequence.pad(ids, age, offsets, row.max_length)
 
     def _bag(self, row: FeatureRow, columns: Columns) -> Int64:
         """int64 [r, L]: the last `max_length` elements of each list, as rows of the stacked table."""
@@ -140,7 +179,7 @@ class CompiledTransform:
         """int64 [F of the ad half]: the stacked row of "any other value"; 0 where there is none."""
         found = []
         for row in self._ad:
-            if row.transform in NUMERIC or row.transform is Transform.MULTI_HOT:
+            if row.transform not in SINGLE:
                 continue
             unknown = self.encoders_[row.embedding].unknown
             found.append(PADDING if unknown is None else self.starts_[row.embedding] + unknown)
@@ -171,8 +210,46 @@ class CompiledTransform:
         return sorted({name for row in self.spec.features for name in row.sources})
 
     def width(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-        """(categorical features, lists, numbers with their flags) of the request half and the ad half."""
+        """(categorical features, lists, columns of numbers with their flags) of the request half and the ad
+        half; for the sequences see `sequences_`."""
         return _width(self._request), _width(self._ad)
+
+    @property
+    def sequences_(self) -> list[tuple[int, int]]:
+        """(L, C) of each action sequence: most actions, and columns of one."""
+        return [
+            (row.max_length, len(row.tables)) for row in self._request if row.transform is Transform.SEQUENCE
+        ]
+
+    @property
+    def surface_column_(self) -> int | None:
+        """Column of the request half's `ids` that holds the feature named `surface`; None without one.
+
+        It is the vocabulary of strings that the request group's feature of that name declares. Its k-th
+        word (from 1) has the id `surface_base_ + k`; missing and unknown surfaces have ids up to the base.
+        """
+        singles = [row for row in self._request if row.transform in SINGLE]
+        for column, row in enumerate(singles):
+            if row.name == SURFACE and row.transform is Transform.VOCABULARY and row.type is Type.STRING:
+                return column
+        return None
+
+    @property
+    def surfaces_(self) -> tuple[str, ...]:
+        """The surfaces that training knew, in the order of their ids; empty without such a feature."""
+        if self.surface_column_ is None:
+            return ()
+        encoder = self.encoders_[self._surface_table()]
+        assert isinstance(encoder, StringVocabulary)
+        return tuple(encoder.values_)
+
+    @property
+    def surface_base_(self) -> int:
+        """`max(id - surface_base_, 0)` is the index of a surface: 0 unknown, 1.. as in `surfaces_`."""
+        return 0 if self.surface_column_ is None else self.starts_[self._surface_table()] + 1
+
+    def _surface_table(self) -> str:
+        return next(row.embedding for row in self._request if row.name == SURFACE)
 
     def cheap(self) -> list[int]:
         """Columns of `FeatureBatch.ad.numbers` that the first stage reads (values, not flags)."""
@@ -185,6 +262,7 @@ class CompiledTransform:
             "spec": self.spec.model_dump(mode="json"),
             "encoders": {name: encoder.to_json() for name, encoder in self.encoders_.items()},
             "scales": {name: scale.to_json() for name, scale in self.scales_.items()},
+            "vectors": {name: vector.to_json() for name, vector in self.vectors_.items()},
         }
 
     @classmethod
@@ -194,36 +272,40 @@ class CompiledTransform:
         Raises:
             InputError: not a transform, or not one that fits its own spec; names the field.
         """
-        if not isinstance(data, Mapping) or data.get("version") != VERSION:
-            raise InputError(
-                "version", data.get("version") if isinstance(data, Mapping) else data, f"give {VERSION}"
-            )
+        if not isinstance(data, Mapping) or data.get("version") not in READ:
+            found = data.get("version") if isinstance(data, Mapping) else type(data).__name__
+            raise InputError("version", found, f"this release reads versions {READ}; train again")
         try:
             spec = FeatureSpec.model_validate(data.get("spec"))
         except ValueError as error:
             raise InputError("spec", "invalid", str(error).split("\n")[0]) from None
         encoders: dict[str, Encoder] = {}
         scales: dict[str, Scale] = {}
+        vectors: dict[str, PassedVector] = {}
         for row in spec.features:
             if row.transform in NUMERIC:
                 scales[row.name] = read_scale(row, data.get("scales"))
-            elif row.embedding not in encoders:
-                encoders[row.embedding] = read_encoder(row, data.get("encoders"))
-        return cls(spec, encoders, scales)
+            elif row.size is not None:
+                vectors[row.name] = read_vector(row, data.get("vectors"))
+            for table, _ in row.tables:
+                if table not in encoders:
+                    encoders[table] = read_encoder(row, table, data.get("encoders"))
+        return cls(spec, encoders, scales, vectors)
 
 
-def _fit_encoder(table: pa.Table, rows: list[FeatureRow]) -> Encoder:
-    """The encoder of one embedding table, from the values of all rows that share it."""
-    first = rows[0]
+def _fit_encoder(table: pa.Table, readers: list[tuple[FeatureRow, str]]) -> Encoder:
+    """The encoder of one embedding table, from the values of all columns that are looked up in it."""
+    first, column = readers[0]
     if first.transform is Transform.BUCKETS:
-        return QuantileBuckets.fit(source.numbers(table, first.source), first.buckets)
-    if first.type is Type.STRING:
-        words = pa.chunked_array([source.strings(table, row.source) for row in rows]).combine_chunks()
-        if first.transform is Transform.HASH:
+        return QuantileBuckets.fit(source.numbers(table, column), first.buckets)
+    hashed = first.transform in (Transform.HASH, Transform.CROSS_HASH)
+    if first.type is Type.STRING and first.transform not in CROSSES:
+        words = pa.chunked_array([source.strings(table, name) for _, name in readers]).combine_chunks()
+        if hashed:
             return HashBuckets(first.buckets).fit(words)
         return StringVocabulary.fit(words, first.min_count, first.max_size)
-    values = np.concatenate([_known_integers(table, row) for row in rows])
-    if first.transform is Transform.HASH:
+    values = np.concatenate([known_integers(table, row, name) for row, name in readers])
+    if hashed:
         return HashBuckets(first.buckets).fit(values)
     return IntegerVocabulary.fit(values, first.min_count, first.max_size)
 
@@ -234,11 +316,24 @@ def _number(row: FeatureRow, columns: Columns) -> source.Float64:
     return source.numbers(columns, row.source)
 
 
-def _known_integers(table: pa.Table, row: FeatureRow) -> Int64:
+def known_integers(table: pa.Table, row: FeatureRow, column: str) -> Int64:
+    """The values (int64 [n], missing ones left out) by which `column` of the row looks into its table."""
     if row.type is Type.LIST:
-        return source.lists(table, row.source)[0]
-    values, missing = source.integers(table, row.source)
+        found = source.lists(table, column)[0]
+        return found[found != 0] if row.transform is Transform.SEQUENCE else found
+    if row.transform in CROSSES:
+        values, missing = pair_keys(table, row)
+    else:
+        values, missing = source.integers(table, column)
     return values if missing is None else values[~missing]
+
+
+def _encode_integers(
+    encoder: IntegerVocabulary | HashBuckets, values: Int64, missing: source.Bool | None
+) -> Int64:
+    if isinstance(encoder, HashBuckets):
+        return encoder.apply_integers(values, missing)
+    return encoder.apply(values, missing)
 
 
 def _agreed(sizes: dict[str, int]) -> int:
@@ -252,7 +347,7 @@ def _agreed(sizes: dict[str, int]) -> int:
         if size == 1:
             continue
         if n not in (1, size):
-            raise InputError(name, size, f"give {n} values, as the other columns have")
+            raise source.other_length(name, size, n)
         n = size
     return n
 
@@ -265,13 +360,26 @@ def _columns(parts: list[Int64], n: int) -> Int64:
 
 
 def _blocks(parts: list[Float32], n: int) -> Float32:
-    out = np.empty((n, 2 * len(parts)), np.float32)
-    for number, part in enumerate(parts):
-        out[:, 2 * number : 2 * number + 2] = part
+    out = np.empty((n, sum(part.shape[1] for part in parts)), np.float32)
+    at = 0
+    for part in parts:
+        out[:, at : at + part.shape[1]] = part
+        at += part.shape[1]
     return out
 
 
+def _widened(part: ActionSequence, n: int) -> ActionSequence:
+    if len(part) == n:
+        return part
+    return ActionSequence(
+        np.broadcast_to(part.ids, (n, *part.ids.shape[1:])), np.broadcast_to(part.age, (n, part.age.shape[1]))
+    )
+
+
 def _width(rows: list[FeatureRow]) -> tuple[int, int, int]:
-    numeric = sum(row.transform in NUMERIC for row in rows)
-    bags = sum(row.transform is Transform.MULTI_HOT for row in rows)
-    return len(rows) - numeric - bags, bags, 2 * numeric
+    numbers = sum(2 for row in rows if row.transform in NUMERIC)
+    return (
+        sum(row.transform in SINGLE for row in rows),
+        sum(row.transform is Transform.MULTI_HOT for row in rows),
+        numbers + sum(row.size + 1 for row in rows if row.size is not None),
+    )

@@ -1,6 +1,6 @@
 """Encoders of categories: value -> row of an embedding table. Row 0 is missing in all of them."""
 
-import hashlib
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -8,14 +8,29 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from adsrank.features import fingerprint
 from adsrank.features.source import Bool, Float64, Int64
 
 MISSING = 0
 UNKNOWN = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What training showed an encoder: `values` known values, `distinct` of them, `own` with an id apart."""
+
+    values: int
+    distinct: int
+    own: int
+
+    def to_json(self) -> dict[str, int]:
+        return {"values": self.values, "distinct": self.distinct, "own": self.own}
+
+
 class Encoder(Protocol):
     """A fitted encoder: `size` rows, of which `unknown` (if any) stands for values never seen."""
+
+    seen_: Seen | None
 
     @property
     def size(self) -> int: ...
@@ -29,7 +44,8 @@ class Encoder(Protocol):
 class IntegerVocabulary:
     """Frequent integers -> ids 2, 3, ... (most frequent first, then smaller); 1 any other, 0 missing."""
 
-    def __init__(self, values: Int64) -> None:
+    def __init__(self, values: Int64, seen: Seen | None = None) -> None:
+        self.seen_ = seen
         self.values_ = np.ascontiguousarray(values, np.int64)
         order = np.argsort(self.values_, kind="stable")
         self._sorted = self.values_[order]
@@ -43,7 +59,8 @@ class IntegerVocabulary:
     @classmethod
     def of_counts(cls, distinct: Int64, counts: Int64, min_count: int, max_size: int) -> Self:
         """Learn from distinct values in rising order and how often each was met."""
-        return cls(distinct[_frequent(counts, min_count, max_size)])
+        kept = _frequent(counts, min_count, max_size)
+        return cls(distinct[kept], Seen(int(counts.sum()), len(distinct), int(counts[kept].sum())))
 
     @property
     def size(self) -> int:
@@ -65,13 +82,14 @@ class IntegerVocabulary:
         return ids
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": "integers", "values": self.values_.tolist()}
+        return {"kind": "integers", "values": self.values_.tolist()} | _seen(self.seen_)
 
 
 class StringVocabulary:
     """Frequent strings -> ids 2, 3, ... (most frequent first, then alphabetical); 1 any other, 0 missing."""
 
-    def __init__(self, values: list[str]) -> None:
+    def __init__(self, values: list[str], seen: Seen | None = None) -> None:
+        self.seen_ = seen
         self.values_ = values
         self._set = pa.array(values, pa.string())
         self._ids = {value: number + 2 for number, value in enumerate(values)}
@@ -79,16 +97,16 @@ class StringVocabulary:
     @classmethod
     def fit(cls, values: pa.Array, min_count: int, max_size: int) -> Self:
         """Learn from a string array; nulls are missing."""
-        table = pc.value_counts(values.drop_null())
-        words = np.array(table.field("values").to_pylist(), dtype=object)
-        counts = table.field("counts").to_numpy(zero_copy_only=False)
+        found, counts = _counted(pc.value_counts(values.drop_null()))
+        words = np.array(found.to_pylist(), dtype=object)
         order = np.argsort(words.astype(str), kind="stable") if len(words) else np.zeros(0, np.int64)
         return cls.of_counts(words[order], counts[order], min_count, max_size)
 
     @classmethod
     def of_counts(cls, words: npt.NDArray[Any], counts: Int64, min_count: int, max_size: int) -> Self:
         """Learn from distinct words in alphabetical order and how often each was met."""
-        return cls(words[_frequent(counts, min_count, max_size)].tolist())
+        kept = _frequent(counts, min_count, max_size)
+        return cls(words[kept].tolist(), Seen(int(counts.sum()), len(words), int(counts[kept].sum())))
 
     @property
     def size(self) -> int:
@@ -110,7 +128,7 @@ class StringVocabulary:
         return ids
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": "strings", "values": self.values_}
+        return {"kind": "strings", "values": self.values_} | _seen(self.seen_)
 
 
 class HashBuckets:
@@ -119,19 +137,23 @@ class HashBuckets:
     `collisions_` counts the values that share an id with another.
     """
 
-    def __init__(self, buckets: int, collisions: int = 0) -> None:
+    def __init__(self, buckets: int, collisions: int = 0, seen: Seen | None = None) -> None:
         self.buckets = buckets
         self.collisions_ = collisions
+        self.seen_ = seen
 
     def fit(self, values: Int64 | pa.Array) -> Self:
         """Count the collisions among the distinct values."""
         if isinstance(values, pa.Array):
-            distinct = pc.unique(values.drop_null())
+            distinct, counts = _counted(pc.value_counts(values.drop_null()))
             ids = self.apply_strings(distinct)
         else:
-            distinct = np.unique(values)
+            distinct, counts = np.unique(values, return_counts=True)
             ids = self.apply_integers(distinct, None)
-        self.collisions_ = len(distinct) - len(np.unique(ids))
+        used, inverse, sharing = np.unique(ids, return_inverse=True, return_counts=True)
+        self.collisions_ = len(ids) - len(used)
+        own = counts[sharing[inverse] == 1]
+        self.seen_ = Seen(int(counts.sum()), len(ids), int(own.sum()))
         return self
 
     @property
@@ -143,30 +165,27 @@ class HashBuckets:
         return None
 
     def apply_integers(self, values: Int64, missing: Bool | None) -> Int64:
-        ids = 1 + (_mix(values.astype(np.uint64)) % np.uint64(self.buckets)).astype(np.int64)
+        return self._of(fingerprint.mix(values.astype(np.uint64)), missing)
+
+    def apply_strings(self, values: pa.Array) -> Int64:
+        return self._of(*fingerprint.of_strings(values))
+
+    def _of(self, digests: fingerprint.UInt64, missing: Bool | None) -> Int64:
+        ids = 1 + (digests % np.uint64(self.buckets)).astype(np.int64)
         if missing is not None:
             ids[missing] = MISSING
         return ids
 
-    def apply_strings(self, values: pa.Array) -> Int64:
-        coded = values.dictionary_encode()  # each distinct string is hashed once
-        digests = [
-            int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-            for word in coded.dictionary.to_pylist()
-        ]
-        ids = np.array([1 + digest % self.buckets for digest in digests] + [MISSING], np.int64)
-        codes = pc.fill_null(coded.indices, len(digests)).to_numpy(zero_copy_only=False)
-        found: Int64 = ids[codes]
-        return found
-
     def to_json(self) -> dict[str, Any]:
-        return {"kind": "hash", "buckets": self.buckets, "collisions": self.collisions_}
+        found = {"kind": "hash", "buckets": self.buckets, "collisions": self.collisions_}
+        return found | _seen(self.seen_)
 
 
 class QuantileBuckets:
     """A number -> ids 1 ... by quantile boundaries; 0 missing."""
 
-    def __init__(self, boundaries: Float64) -> None:
+    def __init__(self, boundaries: Float64, seen: Seen | None = None) -> None:
+        self.seen_ = seen
         self.boundaries_ = np.ascontiguousarray(boundaries, np.float64)
 
     @classmethod
@@ -176,7 +195,7 @@ class QuantileBuckets:
         if not len(known):
             return cls(np.zeros(0))
         inner = np.quantile(known, np.arange(1, buckets) / buckets, method="inverted_cdf")
-        return cls(np.unique(inner))
+        return cls(np.unique(inner), Seen(len(known), len(np.unique(known)), len(known)))
 
     @property
     def size(self) -> int:
@@ -192,7 +211,7 @@ class QuantileBuckets:
         return ids
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": "quantiles", "boundaries": self.boundaries_.tolist()}
+        return {"kind": "quantiles", "boundaries": self.boundaries_.tolist()} | _seen(self.seen_)
 
 
 def _frequent(counts: npt.NDArray[np.int64], min_count: int, max_size: int) -> Int64:
@@ -202,10 +221,9 @@ def _frequent(counts: npt.NDArray[np.int64], min_count: int, max_size: int) -> I
     return kept
 
 
-def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The finalizer of splitmix64 (Steele, Lea and Flood, 2014): spreads consecutive ids evenly."""
-    with np.errstate(over="ignore"):
-        mixed = values + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return mixed ^ (mixed >> np.uint64(31))
+def _counted(table: pa.StructArray) -> tuple[pa.Array, Int64]:
+    return table.field("values"), table.field("counts").to_numpy(zero_copy_only=False)
+
+
+def _seen(seen: Seen | None) -> dict[str, Any]:
+    return {} if seen is None else {"seen": seen.to_json()}

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from adsrank.models.multitask import HEADS, ModelSize
+from adsrank.models.config import ModelConfig
+from adsrank.models.heads import check_heads
 from auction.policy import Exposure
 from auction.settings import Settings
 
@@ -48,7 +49,7 @@ class Manifest(Settings):
     feature_spec: str = Field(pattern=r"^[0-9a-f]{16}$", description="Hash of the feature table.")
     embedding_space: str = Field(min_length=1, max_length=64)
     heads: tuple[str, ...]
-    model: ModelSize
+    model: ModelConfig
     exposure: Exposure
     data: DataSpan
     conversion_rate: float = Field(
@@ -61,8 +62,7 @@ class Manifest(Settings):
     def _lists_its_files(self) -> Self:
         if set(self.files) != set(LIMITS):
             raise ValueError(f"files: give exactly {sorted(LIMITS)}, not {sorted(self.files)[:8]}")
-        if self.heads != tuple(head for head in HEADS if head in self.heads) or "click" not in self.heads:
-            raise ValueError(f"heads: give 'click' and others of {HEADS}, in that order")
+        check_heads(self.heads)
         return self
 
     @cached_property

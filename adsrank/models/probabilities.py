@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adsrank.errors import InputError
+from adsrank.models.heads import probable
 from calibration import CalibrationError, Calibrator, from_json
 
 Float64 = npt.NDArray[np.float64]
@@ -62,4 +63,5 @@ class Probabilities:
 
 def calibrated(heads: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the calibrators that `heads` need."""
+    heads = probable(heads)
     return (*heads, JOINT) if "conversion_given_click" in heads else heads

@@ -10,9 +10,9 @@ from safetensors.numpy import load as load_tensors
 from adsrank.errors import BundleError, InputError
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.first_stage import FirstStage
-from adsrank.models.folder import PRIOR, parse
+from adsrank.models.folder import MANIFEST, PRIOR, parse
 from adsrank.models.manifest import CALIBRATORS, FIRST_STAGE, TRANSFORM, WEIGHTS, Manifest
-from adsrank.models.multitask import Inputs, MultiTask
+from adsrank.models.multitask import MultiTask
 from adsrank.models.probabilities import Probabilities
 
 MAX_ROWS = 50_000_000
@@ -57,9 +57,11 @@ def _network(
         tensors = load_tensors(content)
     except (SafetensorError, ValueError, KeyError, OverflowError, MemoryError) as error:
         raise BundleError(f"{WEIGHTS}: not safetensors: {str(error)[:120]}") from None
-    request, ad = (Inputs(*width) for width in transform.width())
-    with torch.device("meta"):  # shapes only: nothing is allocated for sizes that may be absurd
-        network = MultiTask(transform.rows_, request, ad, manifest.heads, manifest.model)
+    try:
+        with torch.device("meta"):  # shapes only: nothing is allocated for sizes that may be absurd
+            network = MultiTask.of(transform, manifest.heads, manifest.model)
+    except InputError as error:
+        raise BundleError(f"{MANIFEST}: {error}") from None
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     expected[PRIOR] = (transform.rows_,)
     if set(tensors) != set(expected):

@@ -4,8 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from adsrank.models.config import ModelConfig
 from adsrank.models.exposure import ExposureConfig
-from adsrank.models.multitask import ModelSize
+from adsrank.models.heads import DEFAULT_HEADS, check_heads
 from adsrank.training.delay.targets import LateConversions
 from auction.settings import Settings
 
@@ -86,19 +87,27 @@ class TrainConfig(Settings):
         description="Clicks whose window is open: mature_only leaves them out, naive takes them as they are, "
         "importance reweights by how much is known at their age, delayed_feedback models the delay.",
     )
-    heads: tuple[str, ...] = ("click", "conversion_given_click", "save", "hide")
+    task_weights: dict[str, float] = Field(
+        default_factory=dict, description="Of a head's loss, where it is not 1. See also model.uncertainty."
+    )
+    heads: tuple[str, ...] = Field(
+        DEFAULT_HEADS, description="long_click and order_value too where the table has their labels."
+    )
     refit_calibrators: bool = Field(
         True, description="After the test is reported, fit them again on calibration and test rows together."
     )
     learn_exposure: bool = Field(True, description="False: every ad counts as fully seen.")
-    model: ModelSize = ModelSize()
+    model: ModelConfig = ModelConfig()
     exposure: ExposureConfig = ExposureConfig()
     split: SplitConfig = SplitConfig()
     first_stage: FirstStageConfig = FirstStageConfig()
 
     @model_validator(mode="after")
     def _heads_known(self) -> Self:
-        known = ("click", "conversion_given_click", "save", "hide")
-        if self.heads != tuple(head for head in known if head in self.heads) or "click" not in self.heads:
-            raise ValueError(f"heads: give 'click' and others of {known}, in that order")
+        check_heads(self.heads)
+        for head, weight in self.task_weights.items():
+            if head not in self.heads:
+                raise ValueError(f"task_weights: {head!r} is none of the heads {self.heads}")
+            if not 0 <= weight <= 1000:
+                raise ValueError(f"task_weights.{head}: {weight}; give a number from 0 to 1000")
         return self

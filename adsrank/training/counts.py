@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsrank.features import source
-from adsrank.features.spec import FeatureRow, Transform, Type
+from adsrank.features.spec import CROSSES, FeatureRow, Transform, Type
+from adsrank.features.transform import known_integers
 from adsrank.features.vocabulary import IntegerVocabulary, StringVocabulary
 
 Int64 = npt.NDArray[np.int64]
@@ -16,12 +17,15 @@ Int64 = npt.NDArray[np.int64]
 ROOM = 4
 """Distinct values kept per place in the vocabulary; past it, the rarest are dropped."""
 
-PLAIN = frozenset({Transform.VOCABULARY, Transform.MULTI_HOT})
-"""Transforms whose vocabulary is counted here: their values are a source column's own."""
+COUNTED = frozenset({Transform.VOCABULARY, Transform.MULTI_HOT, Transform.SEQUENCE, Transform.CROSS})
+"""Transforms whose ids come from a vocabulary, so that how often a value was met decides."""
+
+Readers = list[tuple[FeatureRow, str]]
+"""Features with the column of theirs that is looked up in one embedding table."""
 
 
 class Counts:
-    """Counts of the values that `rows`, which share one embedding table, have met.
+    """Counts of the values that all columns of one embedding table have met.
 
     Exact while there are at most `ROOM x max_size` distinct values. Past that, values met once since the
     last cut are dropped, then twice, and so on until they fit (lossy counting, Manku and Motwani, 2002): a
@@ -29,10 +33,11 @@ class Counts:
     frequent `max_size` have.
     """
 
-    def __init__(self, rows: list[FeatureRow]) -> None:
-        self.rows = rows
-        self.words = rows[0].type is Type.STRING
-        self.most = ROOM * rows[0].max_size
+    def __init__(self, readers: Readers) -> None:
+        self.readers = readers
+        first = readers[0][0]
+        self.words = first.type is Type.STRING and first.transform not in CROSSES
+        self.most = ROOM * first.max_size
         self.dropped = 0
         """The largest count a dropped value can have had."""
         self._values: npt.NDArray[np.generic] = np.zeros(0, np.str_ if self.words else np.int64)
@@ -46,8 +51,8 @@ class Counts:
         """
         found: list[npt.NDArray[np.generic]] = [self._values]
         counts = [self._counts]
-        for row in self.rows:
-            values, count = _words(table, row) if self.words else _integers(table, row)
+        for row, column in self.readers:
+            values, count = _words(table, column) if self.words else _integers(table, row, column)
             found.append(values)
             counts.append(count)
         self._values, at = np.unique(np.concatenate(found), return_inverse=True)
@@ -60,7 +65,7 @@ class Counts:
 
     def encoder(self) -> IntegerVocabulary | StringVocabulary:
         """The vocabulary of what was counted."""
-        first = self.rows[0]
+        first = self.readers[0][0]
         if self.words:
             words = self._values.astype(object)
             return StringVocabulary.of_counts(words, self._counts, first.min_count, first.max_size)
@@ -69,27 +74,23 @@ class Counts:
 
 
 def counted(rows: Iterable[FeatureRow]) -> dict[str, Counts]:
-    """A counter for each embedding table that only plain rows share."""
-    tables: dict[str, list[FeatureRow]] = {}
+    """A counter for each embedding table whose ids come from a vocabulary."""
+    tables: dict[str, Readers] = {}
     for row in rows:
-        tables.setdefault(row.embedding, []).append(row)
+        for name, column in row.tables:
+            tables.setdefault(name, []).append((row, column))
     return {
-        name: Counts(sharing)
-        for name, sharing in tables.items()
-        if all(row.transform in PLAIN for row in sharing)
+        name: Counts(readers)
+        for name, readers in tables.items()
+        if all(row.transform in COUNTED for row, _ in readers)
     }
 
 
-def _integers(table: pa.Table, row: FeatureRow) -> tuple[Int64, Int64]:
-    if row.type is Type.LIST:
-        values = source.lists(table, row.source)[0]
-    else:
-        values, missing = source.integers(table, row.source)
-        values = values if missing is None else values[~missing]
-    return np.unique(values, return_counts=True)
+def _integers(table: pa.Table, row: FeatureRow, column: str) -> tuple[Int64, Int64]:
+    return np.unique(known_integers(table, row, column), return_counts=True)
 
 
-def _words(table: pa.Table, row: FeatureRow) -> tuple[npt.NDArray[np.generic], Int64]:
-    found = pc.value_counts(source.strings(table, row.source).drop_null())
+def _words(table: pa.Table, column: str) -> tuple[npt.NDArray[np.generic], Int64]:
+    found = pc.value_counts(source.strings(table, column).drop_null())
     words = np.array(found.field("values").to_pylist(), dtype=np.str_)
     return words, found.field("counts").to_numpy(zero_copy_only=False).astype(np.int64)

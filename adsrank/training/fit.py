@@ -8,16 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve, fit_exposure
-from adsrank.models.multitask import HalfTensors, Inputs, MultiTask, tensors
+from adsrank.models.half import HalfTensors, tensors
+from adsrank.models.heads import PLACED
+from adsrank.models.multitask import MultiTask
 from adsrank.training.checkpoint import Checkpoints, Standing
 from adsrank.training.config import TrainConfig
 from adsrank.training.delay.targets import LateRule
 from adsrank.training.journal import Journal, Silent
 from adsrank.training.labels import Labels
-from adsrank.training.loss import PLACED, Targets, loss
+from adsrank.training.loss import Targets, loss
 from adsrank.training.order import EpochOrder
 from adsrank.training.rows import MemoryRows, Rows, evenly, joined, joined_labels
 from adsrank.training.step import Stepper
@@ -95,12 +98,6 @@ def fit_rows(
     ).run(start)
 
 
-def build_network(transform: CompiledTransform, config: TrainConfig) -> MultiTask:
-    """A network of the config's sizes for the transform's columns; its weights are not yet set."""
-    request, ad = (Inputs(*width) for width in transform.width())
-    return MultiTask(transform.rows_, request, ad, config.heads, config.model)
-
-
 class _Fit:
     def __init__(
         self,
@@ -117,7 +114,7 @@ class _Fit:
         self.progress, self.checkpoints, self.journal, self.workers = progress, checkpoints, journal, workers
         self.transform = transform
         self.unknown = torch.from_numpy(transform.unknown_)
-        self.network = build_network(transform, config)
+        self.network = MultiTask.of(transform, config.heads, config.model)
         self.generator = torch.Generator().manual_seed(config.seed)
 
     def run(self, start: dict[str, Tensor] | None) -> Fitted:
@@ -150,6 +147,7 @@ class _Fit:
 
     def _begin(self, start: dict[str, Tensor] | None) -> Standing:
         batch, labels = evenly(self.known, self.config.window_rows)
+        _labelled(labels, self.config)
         exposure = _exposure(labels, _base_rates(labels, self.config), self.config)
         self.network.initialize(
             self.generator, _rates(labels, exposure, self.late), torch.from_numpy(self.transform.silent_)
@@ -272,6 +270,14 @@ class _Fit:
         self.checkpoints.save({**held, **network, "generator": self.generator.get_state()}, numbers, standing)
 
 
+def _labelled(labels: Labels, config: TrainConfig) -> None:
+    """Raises InputError where a head has no label to learn from; names it."""
+    for head in config.heads:
+        if not labels.has(head):
+            column = "value_micros" if head == "order_value" else head
+            raise InputError(column, "absent", f"the head {head!r} needs this column; leave the head out")
+
+
 def _exposure(labels: Labels, probabilities: np.ndarray, config: TrainConfig) -> ExposureCurve:
     if not config.learn_exposure:
         return ExposureCurve.flat(config.exposure.positions)
@@ -286,15 +292,15 @@ def _base_rates(labels: Labels, config: TrainConfig) -> np.ndarray:
 
 
 def _rates(labels: Labels, exposure: ExposureCurve, late: LateRule | None) -> dict[str, float]:
-    """The rate each head starts from: labels over exposure; conversions over clicks that tell."""
+    """The rate each head starts from: labels over exposure; conversions over the clicks that tell."""
     share = float(labels.exposure(exposure).sum())
-    rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED}
-    conversion = labels.conversion_rate()
+    rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if labels.has(head)}
+    rates["conversion_given_click"] = labels.conversion_rate()
     if late is not None:
-        known = late.targets(labels.feedback(late.window_s).take(labels.click > 0))
-        told = float((known.weight * known.share).sum())
-        conversion = (float((known.weight * known.target).sum()) + 0.5) / (told + 10)
-    return {**rates, "conversion_given_click": min(conversion, 0.5)}
+        rates["conversion_given_click"] = late.rate(labels.feedback(late.window_s).take(labels.click > 0))
+    if labels.has("order_value"):
+        rates["order_value"] = labels.order_value_mean()
+    return rates
 
 
 def _forget(ad: HalfTensors, unknown: Tensor, rate: float, generator: torch.Generator) -> HalfTensors:

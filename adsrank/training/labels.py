@@ -1,7 +1,7 @@
 """Labels, places and times of a training table, checked."""
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ Bool = npt.NDArray[np.bool_]
 
 SECOND_US = 1_000_000
 MAX_POSITION = 1_000_000
+MAX_MICROS = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,14 @@ class Labels:
     conversion: Float64
     mature: Bool
     """The attribution window was over when the table ended: no conversion is still to come."""
-    delay_s: Float64 = None  # type: ignore[assignment]
-    """Seconds from click to conversion; NaN without one, or where the table does not tell (default)."""
-    elapsed_s: Float64 = None  # type: ignore[assignment]
-    """Seconds from the ad shown to the table's end, for which a conversion could be known; default: NaN."""
-
-    def __post_init__(self) -> None:
-        for name in ("delay_s", "elapsed_s"):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, np.full(len(self.time), np.nan))
+    long_click: Float64 | None = None
+    """A click whose visit lasted; None where the table does not have the column."""
+    order_value: Float64 | None = None
+    """Micros of the conversion, 0 without one; None where the table does not have the column."""
+    delay_s: Float64 | None = None
+    """Seconds from click to conversion, NaN without one; None where the table does not have the column."""
+    elapsed_s: Float64 | None = None
+    """Seconds from the ad shown to the table's end, for which a conversion could be known."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -74,10 +74,13 @@ class Labels:
             )
         window = int(attribution_days * 86_400 * SECOND_US)
         last = int(time.max()) if until is None else until
-        delay = _delays(table, conversion)
-        if window:
-            conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
-            delay = np.where(conversion > 0, delay, np.nan)
+        delay, elapsed = None, (last - time) / SECOND_US
+        if "conversion_delay_s" in table.column_names:
+            delay = _delays(table, conversion)
+            elapsed = np.fmax(elapsed, delay)  # what came after the last row is known as well
+            if window:
+                conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
+                delay = np.where(conversion > 0, delay, np.nan)
         return cls(
             time,
             _integers(table, "position", 1, MAX_POSITION),
@@ -87,13 +90,16 @@ class Labels:
             _flags(table, "hide"),
             conversion,
             time + window <= last,
+            _flags(table, "long_click") if "long_click" in table.column_names else None,
+            _order_value(table) if "value_micros" in table.column_names else None,
             delay,
-            np.fmax((last - time) / SECOND_US, delay),  # what came after the last row is known as well
+            elapsed,
         )
 
     def take(self, rows: Int64 | slice) -> "Labels":
         """The labels of `rows`."""
-        return Labels(*(getattr(self, name)[rows] for name in Labels.__dataclass_fields__))
+        columns: dict[str, Any] = {name: getattr(self, name) for name in Labels.__dataclass_fields__}
+        return replace(self, **{name: c[rows] for name, c in columns.items() if c is not None})
 
     def exposure(self, curve: ExposureCurve) -> Float64:
         """e g of each row's place, in (0, 1]."""
@@ -103,19 +109,26 @@ class Labels:
         """What is known of the rows' conversions, and since when.
 
         Raises:
-            InputError: a conversion whose delay is not known, or no time elapsed; names it.
+            InputError: a conversion without its delay; names the column and row.
         """
-        blind = np.flatnonzero((self.conversion > 0) & np.isnan(self.delay_s))
-        if len(blind):
-            raise InputError(
-                f"conversion_delay_s[{blind[0]}]", None, "give each conversion's seconds after its click"
-            )
+        if self.delay_s is None or self.elapsed_s is None:
+            raise InputError("conversion_delay_s", "absent", "late conversions need each one's delay")
         return Feedback(self.conversion, self.delay_s, self.elapsed_s, window_s)
 
     def conversion_rate(self) -> float:
         """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""
         clicks = float((self.click * self.mature).sum())
         return (float((self.conversion * self.mature).sum()) + 0.5) / (clicks + 10)
+
+    def has(self, head: str) -> bool:
+        """Whether the table has the head's label."""
+        return "conversion" in head or getattr(self, head) is not None
+
+    def order_value_mean(self) -> float:
+        """Mean micros of the mature conversions; 1 where there are none."""
+        worth = self.of("order_value")[self.mature & (self.conversion > 0)]
+        worth = worth[worth > 0]
+        return float(worth.mean()) if len(worth) else 1.0
 
     def of(self, head: str) -> Float64:
         """The label of a head; `conversion_given_click` and `click_conversion` read `conversion`."""
@@ -160,16 +173,18 @@ def _integers(table: pa.Table, name: str, low: int | None = None, high: int | No
     return values
 
 
+def _order_value(table: pa.Table) -> Float64:
+    return _integers(table, "value_micros", 0, MAX_MICROS).astype(np.float64)
+
+
 def _delays(table: pa.Table, conversion: Float64) -> Float64:
-    """Seconds from click to conversion; NaN without one, or where the table does not tell."""
+    """Seconds from click to conversion; NaN without one."""
     name = "conversion_delay_s"
-    if name not in table.column_names:
-        return np.full(len(conversion), np.nan)
     try:
         values = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid as error:
         raise InputError(name, str(table[name].type), str(error)) from None
-    wrong = np.flatnonzero((conversion > 0) & ~np.isnan(values) & ~((values >= 0) & np.isfinite(values)))
+    wrong = np.flatnonzero((conversion > 0) & ~((values >= 0) & np.isfinite(values)))
     if len(wrong):
         raise InputError(f"{name}[{wrong[0]}]", float(values[wrong[0]]), "give seconds, at least 0")
     return np.where(conversion > 0, values, np.nan)

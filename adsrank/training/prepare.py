@@ -1,7 +1,7 @@
 """From a table to encoded rows, split by time: in memory, or through files where it is too long."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from adsrank.training.counts import counted
 from adsrank.training.labels import Labels, by_time
 from adsrank.training.parts import CHUNK, Parts
 from adsrank.training.presence import Presence
-from adsrank.training.rows import MemoryRows, Rows, StoredRows, columns_of
+from adsrank.training.rows import MemoryRows, Rows, StoredRows, columns_of, label_arrays
 from adsrank.training.split import Split
 from adsrank.training.store import Store, StoreWriter
 from adsrank.training.warm import grown
@@ -24,8 +24,7 @@ from adsrank.training.warm import grown
 Int64 = npt.NDArray[np.int64]
 
 LABEL_COLUMNS = ("time", "position", "gap", "click", "save", "hide", "conversion")
-DELAY_COLUMN = "conversion_delay_s"
-"""Read where there is one: late conversions cannot be dealt with otherwise."""
+OPTIONAL_LABELS = ("long_click", "value_micros", "conversion_delay_s")
 
 Told = Callable[[str, int, int], None]
 
@@ -119,14 +118,14 @@ def prepare_parts(
     return Prepared(transform, StoredRows(features, labels, 0, labels.rows), split, presence.missing())
 
 
-def label_columns(parts: Parts) -> list[str]:
-    """The columns that labels are read from."""
-    return [*LABEL_COLUMNS, *([DELAY_COLUMN] if parts.has(DELAY_COLUMN) else [])]
-
-
 def feature_columns(spec: FeatureSpec) -> list[str]:
     """The columns that the spec's features read."""
     return sorted({name for row in spec.features for name in row.sources})
+
+
+def label_columns(parts: Parts) -> list[str]:
+    """The columns of labels and places that all parts have."""
+    return [*LABEL_COLUMNS, *(name for name in OPTIONAL_LABELS if parts.has(name))]
 
 
 def _split(time: Int64, mature: int, config: TrainConfig, since: Since | None) -> Split:
@@ -162,7 +161,7 @@ def _store_labels(parts: Parts, start: int, config: TrainConfig, folder: Path, t
                 "sort the parts by time (a table of at most window_rows rows is sorted here)",
             )
         before = labels.time[-1]
-        writer.append({field.name: getattr(labels, field.name) for field in fields(Labels)})
+        writer.append(label_arrays(labels))
         told("check", writer.rows, len(parts))
     return writer.close({})
 
@@ -200,7 +199,7 @@ def _fit(
         name: counts[name].encoder() if name in counts else encoder
         for name, encoder in fitted.encoders_.items()
     }
-    return CompiledTransform(spec, encoders, fitted.scales_)
+    return CompiledTransform(spec, encoders, fitted.scales_, fitted.vectors_)
 
 
 def _store_features(
@@ -238,6 +237,6 @@ def stored(prepared: Prepared, folder: Path) -> Prepared:
     for start in range(0, len(prepared.rows), CHUNK):
         batch, told = prepared.rows.read(start, min(start + CHUNK, len(prepared.rows)))
         features.append(columns_of(batch, widths))
-        labels.append({field.name: getattr(told, field.name) for field in fields(Labels)})
+        labels.append(label_arrays(told))
     rows = StoredRows(features.close({}), labels.close({}), 0, len(prepared.rows))
     return Prepared(prepared.transform, rows, prepared.split)

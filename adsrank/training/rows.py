@@ -153,16 +153,18 @@ def joined(batches: list[FeatureBatch]) -> FeatureBatch:
     return FeatureBatch(*halves)
 
 
+def label_arrays(labels: Labels) -> dict[str, npt.NDArray[Any]]:
+    """The columns that the table has, by name."""
+    found = {field.name: getattr(labels, field.name) for field in fields(Labels)}
+    return {name: values for name, values in found.items() if values is not None}
+
+
 def joined_labels(parts: list[Labels]) -> Labels:
     """One after the other."""
     if len(parts) == 1:
         return parts[0]
-    return Labels(
-        **{
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(Labels)
-        }
-    )
+    columns = [label_arrays(part) for part in parts]
+    return Labels(**{name: np.concatenate([part[name] for part in columns]) for name in columns[0]})
 
 
 def _numbered(columns: Mapping[str, Any], before: str, after: str) -> list[str]:

@@ -23,6 +23,7 @@ from adsrank.training.fit import Progress
 from adsrank.training.join import join_log
 from adsrank.training.parts import Parts
 from adsrank.training.prepare import (
+    LABEL_COLUMNS,
     Prepared,
     Since,
     feature_columns,
@@ -144,9 +145,9 @@ def fingerprint(prepared: Prepared, config: TrainConfig, since: Bundle | None = 
 
 
 def _table(parts: Parts, spec: FeatureSpec) -> pa.Table:
-    columns = sorted({*feature_columns(spec), *label_columns(parts)})
-    parts.require(columns)
-    return parts.read(columns)
+    columns = {*feature_columns(spec), *LABEL_COLUMNS}
+    parts.require(sorted(columns))
+    return parts.read(sorted({*columns, *label_columns(parts)}))
 
 
 @contextmanager

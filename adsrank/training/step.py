@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from adsrank.models.multitask import HalfTensors, MultiTask
+from adsrank.models.half import HalfTensors
+from adsrank.models.multitask import MultiTask
 from adsrank.training.config import TrainConfig
 from adsrank.training.lazy_adam import BETAS, LazyAdam
 from adsrank.training.loss import Targets, loss
@@ -68,6 +69,8 @@ class Stepper:
         self._optimizer.zero_grad(set_to_none=True)
         met, values = None, {}
         if self._touched is not None:
+            # Ids will count in the rows met: the surface is read before.
+            asked = asked._replace(surface=self.network.surface(asked))
             met, (asked, offered) = self._touched.of((asked, offered))
             values = {name: table.gather(met) for name, table in self._lazy.items()}
         found = self._backward(asked, offered, targets, values)
@@ -89,8 +92,11 @@ class Stepper:
             asked, offered, targets = asked.take(rows), offered.take(rows), targets.take(rows)
         found = 0.0
         if size:
-            logits = functional_call(self.network, values, (asked, offered)) if values else None
-            total = loss(self.network(asked, offered) if logits is None else logits, targets, self.config)
+            if values:
+                outputs = functional_call(self.network, values, (asked, offered))
+            else:
+                outputs = self.network(asked, offered)
+            total = loss(outputs, targets, self.config, self.network.log_variance)
             (total if size == n else total * (size / n)).backward()
             found = float(total.detach())
         if self.workers.size > 1:

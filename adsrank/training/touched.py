@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from adsrank.models.multitask import HalfTensors
+from adsrank.models.half import HalfTensors
 
 MARK_UP_TO = 64
 """Rows of the table per id of the batch up to which marking beats sorting."""

@@ -14,6 +14,7 @@ from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle, assemble
 from adsrank.models.manifest import canonical
+from adsrank.training.amount import evaluate_amounts
 from adsrank.training.calibrate import fit_calibrators
 from adsrank.training.checkpoint import Checkpoints
 from adsrank.training.config import TrainConfig
@@ -168,6 +169,7 @@ def _finish(
         "bundle": bundle.id,
         "split": spans,
         "heads": heads,
+        "amounts": evaluate_amounts(network.values(last), last_labels),
         "exposure": bundle.exposure.model_dump(),
         "epochs": len(fitted.losses),
         "losses": fitted.losses,

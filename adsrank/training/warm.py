@@ -22,12 +22,12 @@ def grown(old: CompiledTransform, newer: CompiledTransform) -> CompiledTransform
     Scales, quantiles and hashes stay: the weights were learned with them. A vocabulary grows up to its
     `max_size`, most frequent newcomers first.
     """
-    most = {row.embedding: row.max_size for row in old.spec.features}
+    most = {table: row.max_size for row in old.spec.features for table, _ in row.tables}
     encoders = {
         name: encoder if name == FIXED else _grown(encoder, newer.encoders_[name], most[name])
         for name, encoder in old.encoders_.items()
     }
-    return CompiledTransform(old.spec, encoders, old.scales_)
+    return CompiledTransform(old.spec, encoders, old.scales_, old.vectors_)
 
 
 def carried(bundle: Bundle, transform: CompiledTransform) -> dict[str, Tensor]:
@@ -69,11 +69,12 @@ def fits(bundle: Bundle, config: TrainConfig) -> TrainConfig:
 def _grown(old: Encoder, newer: Encoder, most: int) -> Encoder:
     if isinstance(old, IntegerVocabulary) and isinstance(newer, IntegerVocabulary):
         fresh = newer.values_[~np.isin(newer.values_, old.values_)]
-        return IntegerVocabulary(np.concatenate([old.values_, fresh])[: max(most, len(old.values_))])
+        values = np.concatenate([old.values_, fresh])[: max(most, len(old.values_))]
+        return IntegerVocabulary(values, old.seen_)
     if isinstance(old, StringVocabulary) and isinstance(newer, StringVocabulary):
         known = set(old.values_)
         fresh_words = [word for word in newer.values_ if word not in known]
-        return StringVocabulary((old.values_ + fresh_words)[: max(most, len(old.values_))])
+        return StringVocabulary((old.values_ + fresh_words)[: max(most, len(old.values_))], old.seen_)
     return old
 
 

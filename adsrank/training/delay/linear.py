@@ -64,11 +64,8 @@ class LateLogistic:
         if self.late == "delayed_feedback" and self.law is None:
             self._fit_jointly(x, feedback)
         else:
-            rule = (
-                LateRule.fit(feedback, self.late)
-                if self.law is None
-                else LateRule(self.late, feedback.window_s, self.law)
-            )
+            held = LateRule(self.late, feedback.window_s, self.law)
+            rule = held if self.law is not None else LateRule.fit(feedback, self.late)
             self._fit_targets(x, rule.targets(feedback))
         return self
 

@@ -19,6 +19,9 @@ LEAST_COMPLETE = 0.05
 """Clicks so young that less than this share of conversions is known are left out by `importance`: their
 weight would pass 20. Age says nothing of whether a click converts, so leaving them out is no bias."""
 
+REACH = 0.9
+"""Share of the window that the oldest click that converted must have behind it, for a product limit."""
+
 
 class Completion(Protocol):
     """A law of the delay: `DelayCurve` or `WeibullDelay`."""
@@ -48,13 +51,19 @@ class LateRule:
 
     @classmethod
     def fit(cls, clicks: Feedback, late: LateConversions) -> Self:
-        """The rule with a law fitted to these clicks: the product limit for `importance`, a Weibull law with
-        one conversion rate for `delayed_feedback`."""
-        if late == "importance":
-            return cls(late, clicks.window_s, DelayCurve.fit(clicks))
-        if late == "delayed_feedback":
-            return cls(late, clicks.window_s, WeibullDelay.fit(clicks))
-        return cls(late, clicks.window_s)
+        """The rule with a law of the delay fitted to these clicks: the product limit, which assumes nothing
+        of its form, or where no click is old enough to tell (`REACH`), a Weibull law, which goes on."""
+        if late in ("mature_only", "naive"):
+            return cls(late, clicks.window_s)
+        curve = DelayCurve.fit(clicks)
+        law = curve if curve.reach_s >= REACH * clicks.window_s else WeibullDelay.fit(clicks)
+        return cls(late, clicks.window_s, law)
+
+    def rate(self, clicks: Feedback) -> float:
+        """Conversions per click, of clicks by what is known of them; half a one in ten is the prior."""
+        known = self.targets(clicks)
+        bought, told = (known.weight * known.target).sum(), (known.weight * known.share).sum()
+        return float(min((bought + 0.5) / (told + 10), 0.99))
 
     def targets(self, rows: Feedback) -> LateTargets:
         """What the rows teach (clicks, or ads shown, of which the unclicked are known never to convert).
@@ -70,12 +79,11 @@ class LateRule:
         """
         one, label = np.ones(len(rows)), rows.conversion
         if self.law is None:
-            return LateTargets(
-                rows.mature.astype(np.float64) if self.late == "mature_only" else one, label, one
-            )
+            counts = rows.mature if self.late == "mature_only" else one
+            return LateTargets(counts.astype(np.float64), label, one)
         known = self.law.complete(rows.elapsed_s)
         if self.late == "delayed_feedback":
             return LateTargets(one, label, known)
-        counts = known >= LEAST_COMPLETE
-        target = np.where(counts, label / np.maximum(known, LEAST_COMPLETE), 0.0)
-        return LateTargets(counts.astype(np.float64), target, one)
+        old = known >= LEAST_COMPLETE
+        target = np.where(old, label / np.maximum(known, LEAST_COMPLETE), 0.0)
+        return LateTargets(old.astype(np.float64), target, one)

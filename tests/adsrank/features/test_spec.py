@@ -47,6 +47,14 @@ def test_a_source_outside_the_schema_needs_a_declaration():
         ({"min_cuont": 3}, "did you mean 'min_count'"),
         ({"group": "request"}, "none tells one ad from another"),
         ({"name": "Ad Id"}, "pattern"),
+        ({"transform": "cross"}, "`other` goes with share, cross, cross_hash; those need it"),
+        ({"transform": "cross", "other": "ad_id"}, "a source stands twice"),
+        ({"other_type": "string"}, "`other_type` goes with a cross"),
+        ({"also": {"hour": "hour"}}, "`also` goes with sequence"),
+        ({"size": 4}, "`size` goes with embedding"),
+        ({"transform": "embedding", "type": "vector"}, "`size` goes with embedding; those need it"),
+        ({"transform": "sequence", "type": "list"}, "`age` goes with sequence; those need it"),
+        ({"transform": "sequence", "type": "list", "age": "hour"}, "its group is request"),
     ],
 )
 def test_a_row_that_makes_no_sense_is_refused(changes, message):
@@ -68,6 +76,24 @@ def test_a_name_stands_once():
 def test_the_hash_changes_with_any_row_and_with_nothing_else():
     assert spec().hash == spec().hash
     assert spec().hash != spec(min_count=3).hash
+
+
+def test_a_table_without_the_later_transforms_hashes_as_before_there_were_any():
+    """Bundles of the first release name the hash of their table: it must stay what it was."""
+    share = {
+        "name": "share", "source": "user_interests", "other": "ad_interest", "type": "list",
+        "transform": "share", "group": "match",
+    }  # fmt: skip
+    assert FeatureSpec.model_validate({"features": [AD_ROW, share]}).hash == "dafa5da673e31f6e"
+
+
+def test_a_sequence_has_at_most_a_hundred_actions():
+    row = {
+        "name": "actions", "source": "user_interests", "type": "list", "transform": "sequence",
+        "group": "request", "age": "hour", "max_length": 101,
+    }  # fmt: skip
+    with pytest.raises(ValidationError, match="at most 100 actions"):
+        FeatureSpec.model_validate({"features": [AD_ROW, row]})
 
 
 def test_a_yaml_file_is_read_and_its_mistakes_are_named(tmp_path):

@@ -163,6 +163,18 @@ def test_a_transform_survives_json_to_the_bit(planted):
     assert again.to_json() == fitted.to_json()
 
 
+def test_a_document_of_the_first_version_is_still_read(planted):
+    fitted = CompiledTransform.fit(planted.table.slice(0, 4000), FeatureSpec.default())
+    old = json.loads(json.dumps(fitted.to_json())) | {"version": 1}
+    del old["vectors"]
+    for encoder in old["encoders"].values():
+        del encoder["seen"]
+    again = CompiledTransform.from_json(old)
+    rows = planted.table.slice(3000, 3000)
+    assert np.array_equal(again.apply(rows).ids, fitted.apply(rows).ids)
+    assert again.encoders_["ad_id"].seen_ is None
+
+
 def test_unseen_categories_and_all_null_columns_are_features_like_others(planted):
     table = planted.table.slice(0, 2000)
     nulls = {name: pa.nulls(len(table), table.schema.field(name).type) for name in table.column_names}
@@ -209,7 +221,8 @@ def test_a_column_that_cannot_be_used_is_named(planted, name, value, message):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("version",), 2),
+        (("version",), 3),
+        (("encoders", "ad_id", "seen"), {"values": -1, "distinct": 0, "own": 0}),
         (("spec", "features"), []),
         (("encoders", "ad_id"), None),
         (("encoders", "ad_id", "kind"), "strings"),
@@ -253,3 +266,30 @@ def test_any_integers_map_to_rows_of_their_table(known, asked):
         assert (found == 1) == (value is not None and value not in kept)
         if found > 1:
             assert fitted.encoders_["ad"].values_[found - 2] == value
+
+
+def test_the_surface_of_a_row_can_be_read_off_its_ids():
+    rows = spec(
+        row("hour", "hour", "integer", "vocabulary", "request", min_count=1),
+        row("surface", "surface", "string", "vocabulary", "request", min_count=1),
+        row("ad", "ad_id", "integer", "vocabulary"),
+    )
+    table = pa.table({"hour": [1, 2, 3], "surface": ["home", "search", "home"], "ad_id": [1, 2, 3]})
+    fitted = CompiledTransform.fit(table, rows)
+    assert fitted.surface_column_ == 1
+    assert fitted.surfaces_ == ("home", "search")
+    asked = pa.table({"hour": [1] * 4, "surface": ["search", "home", "moon", None], "ad_id": [1] * 4})
+    ids = fitted.apply(asked).request.ids[:, fitted.surface_column_]
+    assert np.maximum(ids - fitted.surface_base_, 0).tolist() == [2, 1, 0, 0]
+
+
+def test_a_table_without_surfaces_has_no_surface_column():
+    for rows in (
+        spec(row("ad", "ad_id", "integer", "vocabulary")),
+        spec(
+            row("surface", "surface", "string", "hash", "request", buckets=8),
+            row("ad", "ad_id", "integer", "vocabulary"),
+        ),
+    ):
+        fitted = CompiledTransform.fit(pa.table({"surface": ["home"], "ad_id": [1]}), rows)
+        assert (fitted.surface_column_, fitted.surfaces_, fitted.surface_base_) == (None, (), 0)

@@ -109,16 +109,16 @@ def with_tensors(edit):
 
 
 def nan_weight(found):
-    found["head_bias"] = found["head_bias"].copy()
-    found["head_bias"][0] = np.nan
+    found["towers.head_bias"] = found["towers.head_bias"].copy()
+    found["towers.head_bias"][0] = np.nan
 
 
 def wrong_shape(found):
-    found["head_bias"] = np.zeros(9, np.float32)
+    found["towers.head_bias"] = np.zeros(9, np.float32)
 
 
 def wrong_type(found):
-    found["head_bias"] = found["head_bias"].astype(np.float64)
+    found["towers.head_bias"] = found["towers.head_bias"].astype(np.float64)
 
 
 def extra_tensor(found):
@@ -178,9 +178,9 @@ def no_safetensors(path, manifest):
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        (with_tensors(nan_weight), "weights.safetensors: head_bias holds a value that is not finite"),
-        (with_tensors(wrong_shape), "weights.safetensors: head_bias"),
-        (with_tensors(wrong_type), "weights.safetensors: head_bias"),
+        (with_tensors(nan_weight), "weights.safetensors: towers.head_bias holds a value that is not finite"),
+        (with_tensors(wrong_shape), "weights.safetensors: towers.head_bias"),
+        (with_tensors(wrong_type), "weights.safetensors: towers.head_bias"),
         (with_tensors(extra_tensor), "weights.safetensors: other tensors"),
         (huge_model, "weights.safetensors"),
         (absurd_model, "manifest.json: model.hidden"),

@@ -3,11 +3,14 @@ import pytest
 import torch
 
 from adsrank.features.batch import FeatureBatch, Half
-from adsrank.models.multitask import HEADS, Inputs, ModelSize, MultiTask
+from adsrank.models.config import ModelConfig
+from adsrank.models.half import Inputs
+from adsrank.models.heads import DEFAULT_HEADS as HEADS
+from adsrank.models.multitask import MultiTask
 
 
 def network(products=True, heads=HEADS, seed=0):
-    size = ModelSize(embedding=4, experts=3, hidden=8, output=6, tower=5, products=products)
+    size = ModelConfig(embedding=4, experts=3, hidden=8, output=6, tower=5, products=products)
     made = MultiTask(20, Inputs(2, 1, 2), Inputs(3, 0, 4), heads, size)
     made.initialize(torch.Generator().manual_seed(seed), dict.fromkeys(heads, 0.05), torch.tensor([0, 1]))
     return made

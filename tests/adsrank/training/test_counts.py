@@ -41,7 +41,7 @@ def table():
 
 @pytest.mark.parametrize("size", [1, 77, 2000])
 def test_any_chunks_count_as_the_whole_does(table, size):
-    shared, words = Counts([NUMBER, LIST]), Counts([WORD])
+    shared, words = Counts([(NUMBER, "n"), (LIST, "l")]), Counts([(WORD, "w")])
     for start in range(0, len(table), size):
         for counts in (shared, words):
             counts.add(table.slice(start, size).combine_chunks())
@@ -56,7 +56,7 @@ def test_any_chunks_count_as_the_whole_does(table, size):
 def test_past_its_room_the_frequent_are_kept():
     """3,000 ids met once or twice in between do not push out the 5 that come again and again."""
     row = NUMBER.model_copy(update={"max_size": 5})
-    counts = Counts([row])
+    counts = Counts([(row, "n")])
     rng = np.random.default_rng(0)
     for chunk in range(30):
         rare = 1000 + 100 * chunk + np.arange(100)

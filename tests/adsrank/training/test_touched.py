@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from adsrank.features.batch import ActionSequence, Half
-from adsrank.models.multitask import tensors
+from adsrank.models.half import tensors
 from adsrank.training import touched
 from adsrank.training.touched import Touched
 

@@ -13,8 +13,8 @@ from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.bundle import Bundle
+from adsrank.models.multitask import MultiTask
 from adsrank.training import TrainConfig, run
-from adsrank.training.fit import build_network
 from adsrank.training.warm import carried, fits, grown
 
 CONFIG = TrainConfig(epochs=1, batch_size=512)
@@ -50,7 +50,7 @@ def test_known_ids_keep_their_numbers_and_new_ones_stand_behind(bundle, newer):
 def test_scores_begin_where_the_bundle_left_them(bundle, newer):
     """Known ads score as before, to the bit; new ones as "any other ad", which they were."""
     transform = grown(bundle.transform, CompiledTransform.fit(newer, FeatureSpec.default()))
-    network = build_network(transform, CONFIG.model_copy(update={"model": bundle.manifest.model}))
+    network = MultiTask.of(transform, bundle.heads, bundle.manifest.model)
     network.load_state_dict(carried(bundle, transform))
     rows = newer.slice(0, 500)
     before, after = bundle.score(rows), network.probabilities(transform.apply(rows))

@@ -59,8 +59,6 @@ def test_a_day_without_conversions_is_no_error(late):
     targets = LateRule.fit(none, late).targets(none)
     assert all(np.isfinite(column).all() for column in targets)
     assert targets.weight[-1] == targets.share[-1] == 1.0
-    if late == "importance":  # nothing is known of delays: wait
-        assert np.array_equal(targets.weight, none.mature)
 
 
 def test_one_old_click_that_converted_last_does_not_bend_the_curve(law):
