@@ -15,6 +15,7 @@ NAMED = (
     "auction",
     "blend",
     "decide",
+    "delay",
     "growth",
     "ledger",
     "peers",

@@ -42,7 +42,7 @@ class Labels:
     order_value: Float64 | None = None
     """Micros of the conversion, 0 without one; None where the table does not have the column."""
     delay_s: Float64 | None = None
-    """Seconds from click to conversion, NaN without one; None where the table does not have the column."""
+    """Seconds from click to conversion, 0 without one; None where the table does not have the column."""
     elapsed_s: Float64 | None = None
     """Seconds from the ad shown to the table's end, for which a conversion could be known."""
 
@@ -77,10 +77,10 @@ class Labels:
         delay, elapsed = None, (last - time) / SECOND_US
         if "conversion_delay_s" in table.column_names:
             delay = _delays(table, conversion)
-            elapsed = np.fmax(elapsed, delay)  # what came after the last row is known as well
+            elapsed = np.maximum(elapsed, delay)  # what came after the last row is known as well
             if window:
                 conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
-                delay = np.where(conversion > 0, delay, np.nan)
+                delay = np.where(conversion > 0, delay, 0.0)
         return cls(
             time,
             _integers(table, "position", 1, MAX_POSITION),
@@ -113,7 +113,8 @@ class Labels:
         """
         if self.delay_s is None or self.elapsed_s is None:
             raise InputError("conversion_delay_s", "absent", "late conversions need each one's delay")
-        return Feedback(self.conversion, self.delay_s, self.elapsed_s, window_s)
+        delay = np.where(self.conversion > 0, self.delay_s, np.nan)
+        return Feedback(self.conversion, delay, self.elapsed_s, window_s)
 
     def conversion_rate(self) -> float:
         """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""
@@ -178,7 +179,7 @@ def _order_value(table: pa.Table) -> Float64:
 
 
 def _delays(table: pa.Table, conversion: Float64) -> Float64:
-    """Seconds from click to conversion; NaN without one."""
+    """Seconds from click to conversion; 0 without one."""
     name = "conversion_delay_s"
     try:
         values = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -187,7 +188,7 @@ def _delays(table: pa.Table, conversion: Float64) -> Float64:
     wrong = np.flatnonzero((conversion > 0) & ~((values >= 0) & np.isfinite(values)))
     if len(wrong):
         raise InputError(f"{name}[{wrong[0]}]", float(values[wrong[0]]), "give seconds, at least 0")
-    return np.where(conversion > 0, values, np.nan)
+    return np.where(conversion > 0, values, 0.0)
 
 
 def _flags(table: pa.Table, name: str) -> Float64:
