@@ -19,12 +19,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from auction.billable import Grade
 from auction.hold import Hold
+from auction.policy import MAX_ADS, MAX_POSITIONS
 
 MAX_ORGANIC = 1000
-MAX_POSITION = 256
-"""Last position that a policy's examination may name, so the last one worth holding."""
-MAX_ADS = 32
-"""Most ads that any policy allows on a page, and most positions that one may reserve for them."""
+
 MAX_INTENTS = 16
 MAX_DIMENSION = 1024
 MAX_HISTORY = 200
@@ -113,7 +111,7 @@ class HeldAs(StrEnum):
 class Held(Part):
     """What the mixer has decided about one position of the answered feed before the auction."""
 
-    position: int = Field(strict=True, ge=1, le=MAX_POSITION, description="Of the answered feed, from 1.")
+    position: int = Field(strict=True, ge=1, le=MAX_POSITIONS, description="Of the answered feed, from 1.")
     hold: HeldAs = Field(
         description="no_ad: never an ad. for_ad: an ad wherever one may be shown. "
         "module: the mixer's own item stands here, and neither an ad nor an organic item does."
@@ -149,7 +147,7 @@ class AdRequest(Part):
     )
     held: list[Held] = Field(
         default_factory=list,
-        max_length=MAX_POSITION,
+        max_length=MAX_POSITIONS,
         description="Positions that the mixer forbids to ads, reserves for one or fills itself; each once.",
     )
     blocked_advertisers: list[int] = Field(default_factory=list, max_length=1000)

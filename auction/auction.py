@@ -20,8 +20,8 @@ from auction.policy import AuctionPolicy, Pricing, Reserve
 from auction.room import Room
 from auction.slate import Slate
 
-ADS_LIMIT = 100_000
-"""Most ads of one slate."""
+CANDIDATES_LIMIT = 100_000
+"""Most ads of one slate, shown or not."""
 
 ORGANICS_LIMIT = 4_096
 """Most organic items of one slate."""
@@ -106,9 +106,9 @@ def _hold(
     batch: SlateBatch, policy: AuctionPolicy, general: bool = False, branches: int = BRANCHES
 ) -> OutcomeBatch:
     """Decide a checked batch; `general` never takes the short cut for plain auctions."""
-    terms = _terms(policy, branches)
+    terms = _terms_of(policy, branches)
     slates, ads = len(batch.seed), len(batch.ad_id)
-    if slates > 1 or ads > ADS_LIMIT or len(batch.organic_utility) > ORGANICS_LIMIT:
+    if slates > 1 or ads > CANDIDATES_LIMIT or len(batch.organic_utility) > ORGANICS_LIMIT:
         _check_sizes(batch)
     results = _new_results(slates, ads)
     columns = Columns(*map(_read_only, _COLUMNS(batch)))
@@ -122,7 +122,7 @@ def _hold(
 
 def _check_sizes(batch: SlateBatch) -> None:
     for name, start, limit in (
-        ("ad_id", batch.ad_start, ADS_LIMIT),
+        ("ad_id", batch.ad_start, CANDIDATES_LIMIT),
         ("organic_utility", batch.organic_start, ORGANICS_LIMIT),
     ):
         sizes = np.diff(start)
@@ -139,16 +139,15 @@ def _is_plain(terms: Terms) -> bool:
     return side_by_side and alone and unbound and len(terms.gap_effect) == 0
 
 
-def _terms(policy: AuctionPolicy, branches: int) -> Terms:
-    """`terms_of`, kept with the policy like its hash, since a policy never changes."""
+def _terms_of(policy: AuctionPolicy, branches: int) -> Terms:
+    """The policy's numbers, kept with it like its hash, since a policy never changes."""
     kept: Terms | None = policy.__dict__.get("terms")
     if kept is None or kept.branches != branches:
-        kept = terms_of(policy)._replace(branches=branches)
-        policy.__dict__["terms"] = kept
+        kept = policy.__dict__["terms"] = _new_terms(policy, branches)
     return kept
 
 
-def terms_of(policy: AuctionPolicy) -> Terms:
+def _new_terms(policy: AuctionPolicy, branches: int) -> Terms:
     """The policy's numbers.
 
     Raises:
@@ -160,7 +159,7 @@ def terms_of(policy: AuctionPolicy) -> Terms:
     gap_effect = list(policy.exposure.gap_effect)
     while gap_effect and gap_effect[-1] == 1.0:
         gap_effect.pop()
-    rules, reserve, quality, squash = policy.rules, policy.reserve, policy.quality, policy.squash
+    rules, quality = policy.rules, policy.quality
     return Terms(
         pricing=_PRICING[policy.pricing],
         first_position=rules.first_position,
@@ -177,22 +176,16 @@ def terms_of(policy: AuctionPolicy) -> Terms:
         relevance_floor=rules.relevance_floor,
         examination=_read_only(examination),
         gap_effect=_read_only(np.array(gap_effect, np.float64)),
-        reserve=_by_event(reserve),
-        soft_floor=_by_event(policy.soft_floor or Reserve()),
-        squash=squash.exponent,
-        squash_reference=_read_only(np.array([1.0, squash.click, squash.conversion, squash.view])),
+        reserve=_read_only(np.array(policy.reserve.by_event, np.int64)),
+        soft_floor=_read_only(np.array((policy.soft_floor or Reserve()).by_event, np.int64)),
+        squash=policy.squash.exponent,
+        squash_reference=_read_only(np.array(policy.squash.by_event, np.float64)),
         save_micros=quality.save_micros,
         click_micros=quality.click_micros,
         hide_micros=quality.hide_micros,
         exchange_rate=policy.exchange_rate,
-        branches=0,
+        branches=branches,
     )
-
-
-def _by_event(floor: Reserve) -> np.ndarray:
-    """Micros in the order of `Billable`'s codes."""
-    events = (floor.impression_micros, floor.click_micros, floor.conversion_micros, floor.view_micros)
-    return _read_only(np.array(events, np.int64))
 
 
 def _read_only(column: np.ndarray) -> np.ndarray:

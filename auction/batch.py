@@ -22,6 +22,9 @@ _TYPES: dict[str, type[np.generic]] = {
     **POSITION_COLUMNS,
 }
 PER_SLATE = ("seed", "positions_since_ad")
+OPTIONAL = tuple(field.name for field in fields(Slate) if field.default is None)
+"""Columns that a `Slate` may leave out."""
+
 GROUPS = {"ad_start": AD_COLUMNS, "organic_start": ORGANIC_COLUMNS, "hold_start": POSITION_COLUMNS}
 """Columns laid end to end, by the offsets that say where each slate's part begins."""
 
@@ -33,12 +36,15 @@ _LAID = tuple(
 
 def column_of(slate: Slate, name: str) -> np.ndarray:
     """The slate's column, or what stands for one that was left out."""
-    column: np.ndarray | None = getattr(slate, name)
-    if column is not None:
-        return column
-    if name == "goal":
-        return slate.billable
-    return np.zeros(0 if name == "hold" else len(slate.ad_id), _TYPES[name])
+    column: np.ndarray = getattr(slate, name)
+    if column is None and name in OPTIONAL:
+        return _left_out(name, len(slate.ad_id), slate.billable)
+    return column
+
+
+def _left_out(name: str, ads: int, billable: np.ndarray) -> np.ndarray:
+    """What stands for a column that a `Slate` may leave out."""
+    return billable if name == "goal" else np.zeros(0 if name == "hold" else ads, _TYPES[name])
 
 
 def as_column(name: str, values: object) -> np.ndarray:
@@ -105,12 +111,8 @@ class SlateBatch:
         missing: dict[str, Any] = {
             "positions_since_ad": np.full(slates, -1, np.int64),
             "hold_start": np.zeros(slates + 1, np.int64),
-            "hold": np.zeros(0, np.int8),
-            "goal": columns["billable"],
-            "p_view": np.zeros(ads),
-            "category_id": np.zeros(ads, np.int64),
-            "reserve_micros": np.zeros(ads, np.int64),
         }
+        missing |= {name: _left_out(name, ads, columns["billable"]) for name in OPTIONAL}
         return cls(**missing | columns)
 
     @classmethod
@@ -123,9 +125,9 @@ class SlateBatch:
         if len(slates) == 1 and (alone := _lay_alone(slates[0])) is not None:
             return cls(**alone)
         for slate in slates:
-            if not 0 <= slate.seed < 2**64:
+            if not _is_whole(slate.seed, 0, 2**64):
                 raise InputError("seed", slate.seed, "give an unsigned integer of 64 bits")
-            if not -1 <= slate.positions_since_ad < 2**31:
+            if not _is_whole(slate.positions_since_ad, -1, 2**31):
                 raise InputError("positions_since_ad", slate.positions_since_ad, "give -1 or a count")
         columns: dict[str, np.ndarray] = {
             "seed": np.array([slate.seed for slate in slates], np.uint64),
@@ -208,7 +210,7 @@ def entries_of(start: Int64, rows: Int64) -> tuple[Int64, Int64]:
 
 def _lay_alone(slate: Slate) -> dict[str, Any] | None:
     """The columns of a batch of one slate where each is as declared already; None where any is not."""
-    if not (0 <= slate.seed < 2**64 and -1 <= slate.positions_since_ad < 2**31):
+    if not (_is_whole(slate.seed, 0, 2**64) and _is_whole(slate.positions_since_ad, -1, 2**31)):
         return None
     columns: dict[str, Any] = {
         "seed": np.array((slate.seed,), np.uint64),
@@ -217,6 +219,8 @@ def _lay_alone(slate: Slate) -> dict[str, Any] | None:
     for starts, leader, named in _LAID:
         shape = getattr(slate, leader)
         shape = (0,) if shape is None else np.shape(shape)
+        if len(shape) != 1:
+            return None
         for name, kind in named:
             column = getattr(slate, name)
             if column is None:
@@ -229,10 +233,12 @@ def _lay_alone(slate: Slate) -> dict[str, Any] | None:
             ):
                 return None
             columns[name] = column
-        if len(shape) != 1:
-            return None
         columns[starts] = np.array((0, shape[0]), np.int64)
     return columns
+
+
+def _is_whole(value: object, low: int, end: int) -> bool:
+    return isinstance(value, int | np.integer) and low <= int(value) < end
 
 
 def _join(name: str, parts: list[np.ndarray]) -> np.ndarray:

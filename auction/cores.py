@@ -29,6 +29,18 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def count_cores(cores: int | None) -> int:
+    """`cores`, or every core that this process may run on where it is None.
+
+    Raises:
+        InputError: below 1.
+    """
+    count = usable_cores() if cores is None else cores
+    if count < 1:
+        raise InputError("cores", count, "give 1 or more")
+    return count
+
+
 def hold_auctions_on(batch: SlateBatch, policy: AuctionPolicy, cores: int | None = None) -> OutcomeBatch:
     """Decide many requests on up to `cores` cores: the outcomes of `hold_auctions`, bit for bit.
 
@@ -39,9 +51,7 @@ def hold_auctions_on(batch: SlateBatch, policy: AuctionPolicy, cores: int | None
         InputError: as `hold_auctions` does, naming the slate by its index in the whole batch; or `cores` is
             below 1.
     """
-    count = usable_cores() if cores is None else cores
-    if count < 1:
-        raise InputError("cores", count, "give 1 or more")
+    count = count_cores(cores)
     cuts = _cuts(batch, count * PARTS_PER_CORE) if count > 1 and len(batch) > 1 else np.zeros(0, np.int64)
     if len(cuts) < 3:
         return hold_auctions(batch, policy)

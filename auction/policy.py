@@ -13,6 +13,13 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from auction.presets import expand
 from auction.settings import Settings
 
+MAX_ADS = 32
+"""Most ads of a page under any policy (`auction.feed.ADS_LIMIT`)."""
+MAX_POSITIONS = 256
+"""Most positions that any examination names."""
+MAX_DISTANCE = 4096
+"""Largest first position, gap and number of organic items that a rule may ask for."""
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Micros = Annotated[int, Field(ge=0, le=2**53)]
 
@@ -26,20 +33,28 @@ class Pricing(StrEnum):
 class FeedRules(Settings):
     """Which layouts are feasible. Nothing here may depend on a bid."""
 
-    first_position: int = Field(2, ge=1, le=4096, description="The first ad is at this position or later.")
-    min_gap: int = Field(3, ge=1, le=4096, description="Positions from one ad to the next; 1 lets ads touch.")
+    first_position: int = Field(
+        2, ge=1, le=MAX_DISTANCE, description="The first ad is at this position or later."
+    )
+    min_gap: int = Field(
+        3, ge=1, le=MAX_DISTANCE, description="Positions from one ad to the next; 1 lets ads touch."
+    )
     wanted_gap: int | None = Field(
         None,
         ge=1,
-        le=4096,
+        le=MAX_DISTANCE,
         description="Kept instead of min_gap as far as it costs the page no ad slot; null: min_gap.",
     )
-    max_ads: int = Field(8, ge=0, le=32)
-    max_share: Share = Field(0.25, description="Ads over all items of the answered feed.")
+    max_ads: int = Field(8, ge=0, le=MAX_ADS)
+    max_share: Share = Field(
+        0.25, description="Ads over ads and organic items of the answered feed; modules are not counted."
+    )
     max_share_of_safe: Share | None = Field(
         None, description="Ads over the page's organic items of LOW risk; null: no such rule."
     )
-    min_organics: int = Field(0, ge=0, le=4096, description="A page with fewer organic items carries no ad.")
+    min_organics: int = Field(
+        0, ge=0, le=MAX_DISTANCE, description="A page with fewer organic items carries no ad."
+    )
     ad_last: bool = Field(False, description="Whether the feed may end on an ad.")
     one_per_advertiser: bool = True
     one_per_category: bool = Field(False, description="Competitors of one category never share a page.")
@@ -58,7 +73,7 @@ class Exposure(Settings):
 
     examination: list[Share] = Field(
         min_length=1,
-        max_length=256,
+        max_length=MAX_POSITIONS,
         description="e_s for s = 1, 2, ...; must not increase; 0 past the list's end.",
     )
     gap_effect: list[Share] = Field(
@@ -84,6 +99,11 @@ class Reserve(Settings):
     conversion_micros: Micros = 0
     view_micros: Micros = 0
 
+    @property
+    def by_event(self) -> tuple[int, int, int, int]:
+        """In the order of `Billable`'s codes."""
+        return self.impression_micros, self.click_micros, self.conversion_micros, self.view_micros
+
 
 class Squash(Settings):
     """Rank score b p_0 (p / p_0)^k instead of b p (Lahaie and Pennock 2007): below k = 1 the bid counts for
@@ -93,6 +113,11 @@ class Squash(Settings):
     click: float = Field(1.0, gt=0, le=1, description="p_0 of clicks: at it, the score is as without.")
     conversion: float = Field(1.0, gt=0, le=1, description="p_0 of conversions.")
     view: float = Field(1.0, gt=0, le=1, description="p_0 of video views.")
+
+    @property
+    def by_event(self) -> tuple[float, float, float, float]:
+        """p_0 in the order of `Billable`'s codes; an impression is certain."""
+        return 1.0, self.click, self.conversion, self.view
 
 
 class Quality(Settings):

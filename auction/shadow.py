@@ -8,18 +8,13 @@ import numpy as np
 
 from auction.auction import hold_auctions
 from auction.batch import SlateBatch
+from auction.grid import ads_allowed
 from auction.hold import Hold
-from auction.policy import AuctionPolicy, FeedRules, Pricing, Reserve
+from auction.policy import MAX_ADS, AuctionPolicy, FeedRules, Pricing, Reserve
 from auction.slate import Float64, Int64, Slate
-
-MAX_ADS = 32
-"""Most ads that the rules can be set to: there `max_ads` has no next step."""
 
 UNITS = 1e8
 """Units in which the auction adds a layout up, to the micro: 100,000 of a look, 1,000 of a worth."""
-
-SLACK = 1e-9
-"""Of the share rule, so that a share such as 1/3 means what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +140,17 @@ def _of_share(batch: SlateBatch, policy: AuctionPolicy, kept: Int64) -> ShadowPr
     """The share that admits one more ad is another one for every length of page."""
     rules = policy.rules
     organics = np.diff(batch.organic_start)
-    allowed = most_by_share(rules.max_share, organics)
     gain = np.zeros(len(batch))
-    for length in np.unique(organics[allowed < rules.max_ads]):
+    for length in np.unique(organics).tolist():
+        allowed = ads_allowed(rules.max_ads, rules.max_share, length)
+        if allowed == rules.max_ads:
+            continue
         rows = np.flatnonzero(organics == length)
-        more = int(allowed[rows[0]]) + 1
-        changed = rules.model_copy(update={"max_share": more / (int(length) + more)})
+        more = allowed + 1
+        changed = rules.model_copy(update={"max_share": more / (length + more)})
         looser = _value(batch.take(rows), policy.model_copy(update={"rules": changed}))
         gain[rows] = _gain(kept[rows], looser)
     return ShadowPrice("rules.max_share", f"{_word(rules.max_share)} -> one ad more", gain)
-
-
-def most_by_share(share: float, organics: Int64) -> Int64:
-    """Largest n up to `MAX_ADS` with n <= share * (organics + n), for every page."""
-    n = np.arange(1, MAX_ADS + 1)
-    fits = n - share * (organics[:, None] + n) <= SLACK
-    # What remains of n falls behind by 1 - share an ad, so that the ads that fit are the first ones.
-    most: Int64 = fits.sum(axis=1)
-    return most
 
 
 def _word(value: object) -> str:

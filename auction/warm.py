@@ -1,6 +1,6 @@
 """Compile the auction's kernels ahead of the first auction: ``python -m auction.warm``.
 
-Compiled code is kept beside the sources, so this takes half a minute once a checkout and a moment after.
+Compiled code is kept beside the sources, so this takes a minute or two once a checkout and a moment after.
 """
 
 import numpy as np

@@ -10,7 +10,7 @@ the best of several runs, since the machine is shared; batch rates are the best 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -118,16 +118,21 @@ def median_ms(slates: list[Slate], policy: AuctionPolicy, repeats: int = 7) -> f
     return float(np.median(best)) * 1e3
 
 
-def rate(batches: list[SlateBatch], policy: AuctionPolicy, repeats: int = 7) -> float:
+def passes(batches: list[SlateBatch], hold: Callable[[SlateBatch], object], repeats: int = 7) -> float:
     """Auctions per second of the fastest pass over the batches, a call for each."""
-    hold_auctions(batches[0], policy)
     best = np.inf
     for _ in range(repeats):
         start = time.perf_counter()
         for batch in batches:
-            hold_auctions(batch, policy)
+            hold(batch)
         best = min(best, time.perf_counter() - start)
     return sum(len(batch) for batch in batches) / best
+
+
+def rate(batches: list[SlateBatch], policy: AuctionPolicy) -> float:
+    """Auctions per second, kernels compiled before."""
+    hold_auctions(batches[0], policy)
+    return passes(batches, lambda batch: hold_auctions(batch, policy))
 
 
 def numpy_prices(batch: SlateBatch, ads: int, slots: int, reserve: int) -> np.ndarray:
@@ -140,17 +145,6 @@ def numpy_prices(batch: SlateBatch, ads: int, slots: int, reserve: int) -> np.nd
     top, leading = np.take_along_axis(top, order, 1), np.take_along_axis(leading, order, 1)
     chance = np.take_along_axis(click, top[:, :slots], 1)
     return np.where(leading[:, :slots] > 0, np.maximum(leading[:, 1:] / chance, reserve), 0.0)
-
-
-def numpy_rate(batches: list[SlateBatch], repeats: int = 7) -> float:
-    """Auctions per second of `numpy_prices`, measured as `rate` does."""
-    best = np.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        for batch in batches:
-            numpy_prices(batch, 48, 3, 500_000)
-        best = min(best, time.perf_counter() - start)
-    return sum(len(batch) for batch in batches) / best
 
 
 def cold_start_s() -> float:
@@ -179,16 +173,6 @@ def with_all_rules(rng: np.random.Generator, slate: Slate, crossing: bool = Fals
     return replace(slate, category_id=1 + owner % 20, hold=hold)
 
 
-def rate_on_cores(batch: SlateBatch, policy: AuctionPolicy, cores: int, repeats: int = 5) -> float:
-    """Feeds per second on so many cores, the fastest of several passes."""
-    best = np.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        hold_auctions_on(batch, policy, cores)
-        best = min(best, time.perf_counter() - start)
-    return len(batch) / best
-
-
 def rows() -> Iterator[Row]:
     """Every figure, in the order of the design's table."""
     rng = np.random.default_rng(SEED)
@@ -210,7 +194,8 @@ def rows() -> Iterator[Row]:
     yield Row(name, median_ms(crossed, second), "ms")
     plain = [draw_plain(rng, 2_000, 48) for _ in range(25)]
     name = "48 bidders x 3 slots, 2,000 a call"
-    ours, theirs = rate(plain, PLAIN), numpy_rate(plain)
+    ours = rate(plain, PLAIN)
+    theirs = passes(plain, lambda batch: numpy_prices(batch, 48, 3, 500_000))
     yield Row(name, ours, "auctions/s", ">= 1000000")
     yield Row(f"{name}, plain numpy", theirs, "auctions/s")
     yield Row(f"{name}, ours over plain numpy", ours / theirs, "x")
@@ -221,7 +206,8 @@ def rows() -> Iterator[Row]:
         "20 organic x 30 ads x 4 slots, all rules, second prices", rate([feeds], policy), "feeds/s", ">= 5000"
     )
     for cores in sorted({1, usable_cores()}):
-        yield Row(f"the same on {cores} cores", rate_on_cores(feeds, policy, cores), "feeds/s")
+        held = passes([feeds], lambda batch, n=cores: hold_auctions_on(batch, policy, n), repeats=5)
+        yield Row(f"the same on {cores} cores", held, "feeds/s")
     yield Row("first auction of a process, cached kernels", cold_start_s(), "s", "<= 1")
     report = audit(SlateBatch.of([draw_feed(rng, 12, 30) for _ in range(40)]), FEED, slots=(1, 2, 4, 8))
     for found in report.regret:

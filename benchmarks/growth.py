@@ -1,9 +1,10 @@
 """How the time of one auction grows with organic items, ads and slots.
 
-One number is varied at a time around a feed of 50 organic items, 200 ads and 8 slots, all rules on. Times are
-medians over slates of the fastest of several whole calls, in CPU time, which a busy machine does not stretch
-by waiting. An exponent b says how the time grows at the large end, time ~ size ** b: it is the slope of a
-straight line through the logarithms of the last three sizes.
+One number is varied at a time around a feed of 50 organic items, 200 ads and 8 slots, under gaps, one ad per
+advertiser and adjacency, without categories or held positions. Times are medians over slates of the fastest
+of several whole calls, in CPU time, which a busy machine does not stretch by waiting. An exponent b says how
+the time grows at the large end, time ~ size ** b: it is the slope of a straight line through the logarithms
+of the last three sizes.
 
     adsrank bench growth
     python -m benchmarks.growth docs/images/auction_growth.png    # the same, drawn
@@ -18,6 +19,7 @@ from time import thread_time
 import numpy as np
 
 from auction.auction import hold_auction
+from auction.picture import new_picture, save_picture
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing
 from benchmarks.auction import FEED, SEED, draw_feed
 from benchmarks.row import Row
@@ -112,13 +114,10 @@ def _label_heights(times: list[float]) -> list[float]:
 
 def draw(curves: list[Curve], path: Path) -> None:
     """Write the picture: a panel for each size, a line for each rule, both scales logarithmic."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
     from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-    figure, panels = plt.subplots(1, len(LEVELS), sharey=True, figsize=(12, 4.2), layout="constrained")
+    figure = new_picture(12.0, 4.2)
+    panels = figure.subplots(1, len(LEVELS), sharey=True)
     for panel, (size, levels) in zip(panels, LEVELS.items(), strict=True):
         here = [curve for curve in curves if curve.size == size]
         panel.axvline(CENTRE[size], color="0.9", linewidth=7, zorder=0)
@@ -149,8 +148,7 @@ def draw(curves: list[Curve], path: Path) -> None:
     panels[0].set_ylim(low / 1.3, high * 10 ** (2 * LABEL_HEIGHT))
     panels[0].set_ylabel("CPU time of one auction, ms (median)")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, metadata={"Software": ""})
-    plt.close(figure)
+    save_picture(figure, path, dpi=110)
 
 
 if __name__ == "__main__":

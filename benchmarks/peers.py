@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -22,13 +23,11 @@ import numpy as np
 import scipy
 
 from auction.auction import hold_auction, hold_auctions
-from auction.batch import SlateBatch
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing
 from benchmarks.auction import FEED, PLAIN, SEED, draw_feed, draw_plain, median_ms, rate
 from benchmarks.layout_milp import solve_layout, total_units
 from benchmarks.row import Row
 
-ROOT = Path(__file__).resolve().parents[1]
 LOOKS = [1.0, 0.6, 0.3]
 BIDDERS, SLATES, CALLS, VCG_SLATES = 48, 2_000, 5, 20
 
@@ -150,10 +149,13 @@ def vcg_rows() -> Iterator[Row]:
     bids = np.stack([rng.permutation(400_000)[:BIDDERS] + 1 for _ in range(VCG_SLATES)])
     rules = FeedRules(first_position=1, min_gap=1, max_ads=3, max_share=1.0, ad_last=True)
     policy = AuctionPolicy(pricing=Pricing.VCG, rules=rules, exposure=Exposure(examination=LOOKS))
-    batch = draw_plain(rng, VCG_SLATES, BIDDERS)
-    columns = {name: getattr(batch, name) for name in SlateBatch.__slots__}
     impressions = np.zeros(bids.size, np.int8)
-    batch = SlateBatch(**columns | {"bid_micros": bids.ravel(), "billable": impressions, "goal": impressions})
+    batch = replace(
+        draw_plain(rng, VCG_SLATES, BIDDERS),
+        bid_micros=bids.ravel(),
+        billable=impressions,
+        goal=impressions,
+    )
     slates = [batch.slate(n) for n in range(VCG_SLATES)]
     outcomes = hold_auctions(batch, policy)
     peer = "marketdesign 0.0.1a1 (mip 2.0.0, CBC)"

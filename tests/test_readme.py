@@ -58,7 +58,7 @@ def test_the_commands_run_in_their_order(tmp_path: Path):
     for command in COMMANDS:
         words = command[1:]
         if words[0] == "bench":
-            continue  # minutes of measuring; its rows are tested in test_bench.py
+            continue  # minutes of measuring; its rows are tested in tests/benchmarks
         if words[0] == "demo":
             words = ["demo", "--requests", "200"]
         if words[0] == "serve":

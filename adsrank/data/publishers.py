@@ -33,7 +33,6 @@ _ADS = re.compile(rf"advertiser: (\d{{1,9}}) rho: ({_NUMBER})")
 _TYPE = re.compile(
     rf"type: (\d{{1,9}}) prob: ({_NUMBER}) advertisers: \[([^\]]*)\] mean: \[([^\]]*)\] cov: \[([^\]]*)\]"
 )
-_EXCHANGE_FILE = re.compile(r"pub(\d+)-adx\.txt")
 _EXCHANGE_HEADER = ["accept.prob", "price", "revenue"]
 MAX_ROWS = 10_000
 
@@ -86,22 +85,6 @@ def read_publisher(folder: str | Path, number: int, impressions: int | None = No
         quality=_sample(base, number, len(advertiser), impressions),
         optimum=_numbers(opt, 1, _lines(opt)[0], None)[0].item() if opt.exists() else None,
     )
-
-
-def exchange_files(folder: str | Path) -> dict[int, Path]:
-    """The exchange tables of a folder, by the number of the publisher.
-
-    Raises:
-        InputError: no such folder, or none in it.
-    """
-    folder = Path(folder)
-    found: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if (match := _EXCHANGE_FILE.fullmatch(path.name)) and path.is_file():
-            found[int(match[1])] = path
-    if not found:
-        raise InputError(str(folder), "no exchange table", "give the folder with files pubN-adx.txt")
-    return dict(sorted(found.items()))
 
 
 def read_exchange(path: str | Path) -> ExchangeTable:

@@ -9,8 +9,8 @@ from auction.audit.misreport import BestResponse, best_responses
 from auction.audit.report import AuditReport, RegretRow
 from auction.batch import SlateBatch
 from auction.errors import InputError
-from auction.policy import AuctionPolicy, Pricing
-from auction.shadow import MAX_ADS, shadow_prices
+from auction.policy import MAX_ADS, AuctionPolicy, Pricing
+from auction.shadow import shadow_prices
 
 SLOTS = (1, 2, 3, 4, 6, 8)
 """Most ads of a page, one row of regret each."""

@@ -11,7 +11,7 @@ from auction.outcome import Outcome
 from auction.policy import AuctionPolicy
 from auction.slate import Slate
 
-AD, ORGANIC, MODULE = "ad", "organic", "module"
+AD, ORGANIC, MODULE, NOTHING = "ad", "organic", "module", "nothing"
 SLACK = 1e-9
 
 Item = tuple[str, int]
@@ -37,7 +37,7 @@ def feed_of(slate: Slate, outcome: Outcome) -> list[Item]:
             feed.append((ORGANIC, placed))
             placed += 1
         else:
-            feed.append(("nothing", s))
+            feed.append((NOTHING, s))
     return feed
 
 
@@ -49,14 +49,14 @@ def broken_rules(slate: Slate, policy: AuctionPolicy, outcome: Outcome) -> list[
     ads = [i for what, i in feed if what == AD]
     organics = len(slate.organic_utility)
     said: list[str] = []
-    if len(ads) != len(positions) or any(what == "nothing" for what, _ in feed):
+    if len(ads) != len(positions) or any(what == NOTHING for what, _ in feed):
         said.append(f"positions {positions} leave a hole or are taken twice")
     if not ads:
         return said
     if len(ads) > rules.max_ads:
         said.append(f"{len(ads)} ads, max_ads {rules.max_ads}")
-    if len(ads) > rules.max_share * len(feed) + SLACK:
-        said.append(f"{len(ads)} ads of {len(feed)} items, max_share {rules.max_share}")
+    if len(ads) > rules.max_share * (organics + len(ads)) + SLACK:
+        said.append(f"{len(ads)} ads beside {organics} organic items, max_share {rules.max_share}")
     safe = int(np.count_nonzero(slate.organic_grade == Grade.LOW))
     if rules.max_share_of_safe is not None and len(ads) > rules.max_share_of_safe * safe + SLACK:
         said.append(f"{len(ads)} ads by {safe} safe items, max_share_of_safe {rules.max_share_of_safe}")

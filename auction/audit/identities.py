@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from auction.auction import hold_auctions
-from auction.audit.feed_rules import MODULE, ORGANIC, broken_rules, feed_of
+from auction.audit.feed_rules import AD, ORGANIC, broken_rules, feed_of
 from auction.audit.stake import Stakes, paced, stakes
-from auction.batch import OutcomeBatch, SlateBatch
+from auction.batch import OutcomeBatch, SlateBatch, column_of
+from auction.hold import Hold
 from auction.outcome import Outcome, Setter
 from auction.policy import AuctionPolicy, Pricing
 from auction.reason import Reason
@@ -107,7 +108,7 @@ def breaks(
     units = _units(slate, policy, outcome, found, ads)
     if abs(units) < FLOAT_WHOLE and round(outcome.value_micros * 1e8) != units:
         yield "value", f"{outcome.value_micros} micros, the items come to {units / 1e8}"
-    kept = slate.hold is not None and bool(np.any(slate.hold == 2))
+    kept = bool(np.any(column_of(slate, "hold") == Hold.FOR_AD))
     if not kept and outcome.value_micros < outcome.organic_only_value_micros:
         yield "no_ad", f"{outcome.value_micros} micros, {outcome.organic_only_value_micros} without ads"
 
@@ -141,7 +142,7 @@ def _units(slate: Slate, policy: AuctionPolicy, outcome: Outcome, found: Stakes,
         if what == ORGANIC and s <= len(seen):
             worth = round(float(slate.organic_utility[k]) * policy.exchange_rate * 1_000)
             total += round(seen[s - 1] * 100_000) * worth
-        elif what not in (ORGANIC, MODULE, "nothing"):
+        elif what == AD:
             total += round(float(outcome.exposure[k]) * 100_000) * int(found.worth[ads][k])
     return total
 

@@ -190,9 +190,7 @@ def candidate_bids(market: Market, policy: AuctionPolicy) -> tuple[Int64, Int64]
         trials.append(everyone)
         bids.append(np.rint(np.minimum(market.value * factor, 2.0**52)).astype(np.int64))
     if policy.soft_floor is not None:
-        floor = policy.soft_floor
-        events = (floor.impression_micros, floor.click_micros, floor.conversion_micros, floor.view_micros)
-        own = np.array(events, np.int64)[market.batch.billable[market.entry]]
+        own = np.array(policy.soft_floor.by_event)[market.batch.billable[market.entry]]
         trials += [everyone, everyone]
         bids += [own, own + 1]
     pairs = np.stack([np.concatenate(trials), np.maximum(np.concatenate(bids), 0)])

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from auction.batch import OutcomeBatch, SlateBatch
 from auction.billable import Billable, event_probability
+from auction.paced import paced_bids
 from auction.policy import AuctionPolicy, Quality, Squash
 from auction.reason import Reason
 from auction.slate import Float64, Int64
@@ -54,24 +55,19 @@ def stakes(batch: SlateBatch, policy: AuctionPolicy, outcomes: OutcomeBatch) -> 
     """The stakes of `batch`; `outcomes` (of the same batch and policy) say which ads were turned away."""
     competes = ~np.isin(outcomes.reason, TURNED_AWAY)
     chance = event_probability(batch.billable, batch.p_click, batch.p_click_conversion, batch.p_view)
-    goal = event_probability(batch.goal, batch.p_click, batch.p_click_conversion, batch.p_view)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        paced = batch.bid_micros.astype(np.float64) * batch.multiplier
-        paced = np.where(batch.goal != batch.billable, paced * (goal / chance), paced)
+    bids = paced_bids(batch)
     # An ad that was turned away keeps what it has, as far as it is a number.
-    bid = np.floor(np.where(np.isfinite(paced), np.minimum(paced, LARGEST), 0.0)).astype(np.int64)
+    bid = np.floor(np.where(np.isfinite(bids), np.minimum(bids, LARGEST), 0.0)).astype(np.int64)
     score_chance = _squashed(batch, policy.squash, chance)
     with np.errstate(invalid="ignore", over="ignore"):
         quality = _quality(batch, policy.quality)
         worth = np.floor(bid * (score_chance * 1_000)) + np.rint(quality * 1_000)
-    event = policy.reserve
-    floors = (event.impression_micros, event.click_micros, event.conversion_micros, event.view_micros)
     return Stakes(
         bid=bid,
         chance=np.where(competes, chance, 0.0),
         score_chance=np.where(competes, score_chance, 0.0),
         worth=np.where(competes, worth, 0.0).astype(np.int64),
-        reserve=np.maximum(np.array(floors, np.int64)[batch.billable], batch.reserve_micros),
+        reserve=np.maximum(np.array(policy.reserve.by_event)[batch.billable], batch.reserve_micros),
         competes=competes,
     )
 
@@ -100,7 +96,7 @@ def _quality(batch: SlateBatch, quality: Quality) -> Float64:
 def _squashed(batch: SlateBatch, squash: Squash, chance: Float64) -> Float64:
     if squash.exponent == 1.0:
         return chance
-    reference = np.array([1.0, squash.click, squash.conversion, squash.view])[batch.billable]
+    reference = np.array(squash.by_event)[batch.billable]
     with np.errstate(invalid="ignore"):
         ratio = chance / reference
         power, root, left = np.ones_like(ratio), ratio, squash.exponent

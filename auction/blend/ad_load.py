@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from auction.errors import InputError
-from auction.policy import AuctionPolicy, FeedRules
+from auction.policy import MAX_ADS, MAX_DISTANCE, AuctionPolicy, FeedRules
 
 MOST = 200
 """Sets of rules tried at once."""
@@ -57,12 +57,20 @@ def ad_loads(
         if max_share is not None
         else (own.max_share / 2, own.max_share, min(1.0, 1.5 * own.max_share))
     )
-    gaps = min_gap if min_gap is not None else (max(1, own.min_gap - 1), own.min_gap, own.min_gap + 2)
+    gaps = (
+        min_gap
+        if min_gap is not None
+        else (max(1, own.min_gap - 1), own.min_gap, min(own.min_gap + 2, MAX_DISTANCE))
+    )
     found = {AdLoad(*one) for one in product(ads, shares, gaps)} | {own}
     if len(found) > MOST:
         raise InputError("ad-load rules", len(found), f"at most {MOST} combinations")
     for one in found:
-        for name, low, high in (("max_ads", 0, 32), ("max_share", 0.0, 1.0), ("min_gap", 1, 256)):
+        for name, low, high in (
+            ("max_ads", 0, MAX_ADS),
+            ("max_share", 0.0, 1.0),
+            ("min_gap", 1, MAX_DISTANCE),
+        ):
             value = getattr(one, name)
             if not low <= value <= high:
                 raise InputError(name, value, f"between {low} and {high}")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from auction.blend.bound import Bound
-from auction.blend.exchange import upper_hull
 from auction.errors import InputError
+from auction.hull import upper_hull
 from auction.slate import Float64, Int64
 
 

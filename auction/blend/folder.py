@@ -23,11 +23,9 @@ def write_frontier(frontier: Frontier, folder: str | Path) -> tuple[Path, ...]:
     written = []
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for at in frontier.hull:
-            point = frontier.points[at]
+        for place, at in enumerate(frontier.hull):
             # The current policy keeps its own name inside the file; its place on the hull names the file.
-            name = f"blend-{frontier.hull.index(at):02d}"
-            written.append(_write(target / f"{name}.yaml", point))
+            written.append(_write(target / f"blend-{place:02d}.yaml", frontier.points[at]))
         written.append(_write(target / "chosen.yaml", frontier.points[frontier.choice.single]))
         data = target / "frontier.json"
         data.write_text(json.dumps(frontier.to_json(), indent=2) + "\n", encoding="utf-8")

@@ -5,18 +5,13 @@ from typing import Any
 
 from auction.blend.frontier import Frontier
 from auction.blend.point import Point
+from auction.picture import new_picture, save_picture
 
 
 def draw_frontier(frontier: Frontier, path: str | Path) -> Path:
-    """Write the frontier to `path` (.png or .svg) and return it; the same frontier gives the same file."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    target = Path(path)
+    """Write the frontier to `path` (.png or .svg) and return it."""
     points, hull = frontier.points, [frontier.points[at] for at in frontier.hull]
-    figure = Figure(figsize=(8.0, 5.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_picture(8.0, 5.5)
     axes = figure.subplots()
     axes.scatter(*_places(list(points)), s=12, color="0.75", label="policies measured", zorder=1)
     banded = [one for one in hull if one.revenue_interval.low is not None]
@@ -46,12 +41,7 @@ def draw_frontier(frontier: Frontier, path: str | Path) -> Path:
     axes.grid(color="0.92")
     axes.set_axisbelow(True)
     axes.legend(loc="lower right")
-    # Without a fixed salt and date two files of the same data would differ.
-    with rc_context({"svg.hashsalt": "frontier"}):
-        figure.savefig(
-            target, dpi=120, metadata={"Date": None} if target.suffix == ".svg" else {"Software": None}
-        )
-    return target
+    return save_picture(figure, path)
 
 
 def _places(points: list[Point]) -> tuple[list[float], list[float]]:

@@ -4,14 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auction.policy import AuctionPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Lower and upper end; null where the log cannot give one."""
-
-    low: float | None
-    high: float | None
+from auction.replay.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from auction.blend.ad_load import AdLoad, ad_loads
 from auction.blend.bound import Bound
 from auction.blend.dual import Choice, choose, frontier_of
 from auction.blend.frontier import Frontier
-from auction.blend.point import Interval, Point
+from auction.blend.point import Point
 from auction.blend.sample import MEASURED, Sample
 from auction.errors import InputError
 from auction.log.reader import DecisionLog
 from auction.policy import AuctionPolicy
 from auction.replay.bootstrap import METHOD, interval
+from auction.replay.interval import Interval
 from auction.slate import Float64
 
 RATES = (0.125, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0)
@@ -194,9 +195,7 @@ class _Sweep:
 
 
 def _around(centre: float | None, low: float, high: float) -> Interval:
-    if centre is None or math.isnan(low):
-        return Interval(None, None)
-    return Interval(centre + float(low), centre + float(high))
+    return Interval(None, None) if centre is None else Interval.of(centre + low, centre + high)
 
 
 def _nearer(sweep: _Sweep, choice: Choice, bound: Bound) -> list[tuple[AdLoad, float]]:

@@ -36,8 +36,9 @@ LAST_CODE = {
     "tolerance": max(Grade),
     "organic_grade": max(Grade),
     "hold": max(Hold),
+    "reason": max(Reason),
+    "setter": max(Setter),
 }
-OUTCOME_LAST_CODE = {"reason": max(Reason), "setter": max(Setter)}
 
 
 class DecisionLog:
@@ -159,10 +160,9 @@ def _decisions(
     organic_start, organic = _group(path, table, tuple(ORGANIC_COLUMNS))
     hold_start, holds = _group(path, table, tuple(POSITION_COLUMNS))
     shown_start, shown = _group(path, table, (SHOWN_INDEX, SHOWN_POSITION, *SHOWN_COLUMNS))
+    coded = ads | organic | holds | {"reason": reason, "setter": shown["setter"]}
     for name, last in LAST_CODE.items():
-        _codes(path, name, (ads | organic | holds)[name], int(last))
-    for name, last in OUTCOME_LAST_CODE.items():
-        _codes(path, name, reason if name == "reason" else shown[name], int(last))
+        _codes(path, name, coded[name], int(last))
     ads_of_shown = np.repeat(np.diff(ad_start), np.diff(shown_start))
     if np.any((shown[SHOWN_INDEX] < 0) | (shown[SHOWN_INDEX] >= ads_of_shown)):
         raise InputError(

@@ -4,21 +4,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from auction.auction import hold_auctions
 from auction.batch import OutcomeBatch
+from auction.cores import hold_auctions_on
 from auction.errors import InputError
 from auction.log.decisions import Decisions
 from auction.policy import AuctionPolicy
 
 
-def decide_again(decisions: Decisions, policy: AuctionPolicy) -> OutcomeBatch:
-    """Hold every auction again under `policy`.
+def decide_again(decisions: Decisions, policy: AuctionPolicy, cores: int = 1) -> OutcomeBatch:
+    """Hold every auction again under `policy`, on so many cores; the outcomes are the same on any number.
 
     Raises:
         InputError: the auction refuses a logged slate, or the policy; names the log's file.
     """
     try:
-        return hold_auctions(decisions.slates, policy)
+        return hold_auctions_on(decisions.slates, policy, cores)
     except InputError as error:
         raise InputError(f"{decisions.source}: {error.field}", error.value, error.fix) from None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from auction.batch import OutcomeBatch
+from auction.cores import count_cores
 from auction.errors import InputError
 from auction.log.decisions import Decisions
 from auction.log.reader import DecisionLog
@@ -12,6 +13,7 @@ from auction.policy import AuctionPolicy
 from auction.replay.again import decide_again, policy_groups
 from auction.replay.bootstrap import BUCKETS, METHOD, buckets_of, interval
 from auction.replay.expected import METRICS, expected
+from auction.replay.interval import end
 from auction.replay.replay import Progress
 from auction.replay.report import Estimate, PolicyComparison
 
@@ -26,7 +28,12 @@ NOTES = (
 
 
 def compare(
-    log: DecisionLog | str | Path, policy: AuctionPolicy, *, seed: int = 0, progress: Progress | None = None
+    log: DecisionLog | str | Path,
+    policy: AuctionPolicy,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    cores: int | None = 1,
 ) -> PolicyComparison:
     """Decide every logged slate under its own policy and under `policy`, and sum up what each brings.
 
@@ -34,10 +41,13 @@ def compare(
         log: the log, or its folder.
         policy: the other policy; where its exposure is null, each decision takes the logged one.
         seed: of the bootstrap's resamples.
+        progress: called as decisions are done.
+        cores: threads that decide; None for every core. The numbers do not depend on it.
 
     Raises:
-        InputError: an unreadable log (names the file), or a log without any auction.
+        InputError: an unreadable log (names the file), a log without any auction, or `cores` below 1.
     """
+    threads = count_cores(cores)
     log = log if isinstance(log, DecisionLog) else DecisionLog(log)
     # [group, (logged, other), metric]
     sums = np.zeros((BUCKETS, 2, len(METRICS)))
@@ -47,7 +57,7 @@ def compare(
         for policy_hash, rows in policy_groups(batch.take(np.flatnonzero(batch.held))):
             own = log.policy(policy_hash)
             other = with_exposure(policy, own)
-            before, after = decide_again(rows, own), decide_again(rows, other)
+            before, after = (decide_again(rows, one, threads) for one in (own, other))
             group = buckets_of(rows.user_id, rows.request_id)
             present[group] = True
             np.add.at(sums[:, 0], group, expected(rows, before.position, before.price_micros, own))
@@ -95,7 +105,7 @@ def _estimate(name: str, logged: float, other: float, low: float, high: float) -
         logged=float(logged),
         other=float(other),
         difference=float(other - logged),
-        low=None if np.isnan(low) else float(low),
-        high=None if np.isnan(high) else float(high),
+        low=end(low),
+        high=end(high),
         relative=float((other - logged) / logged) if logged else None,
     )

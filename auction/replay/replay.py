@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from auction.batch import OutcomeBatch
+from auction.cores import count_cores
 from auction.log.decisions import Decisions
 from auction.log.reader import DecisionLog
 from auction.log.record import SHOWN_COLUMNS
@@ -24,13 +25,21 @@ Progress = Callable[[int], None]
 """Called with the number of decisions done since the last call."""
 
 
-def replay(log: DecisionLog | str | Path, progress: Progress | None = None) -> ReplayReport:
+def replay(
+    log: DecisionLog | str | Path, progress: Progress | None = None, *, cores: int | None = 1
+) -> ReplayReport:
     """Compare every logged decision with itself decided again: positions, exposures, prices, setters,
     reasons of all candidates and the layout's values, for equality and not for nearness.
 
+    Args:
+        log: the log, or its folder.
+        progress: called as decisions are done.
+        cores: threads that decide; None for every core. The report does not depend on it.
+
     Raises:
-        InputError: an unreadable log; names the file.
+        InputError: an unreadable log (names the file), or `cores` below 1.
     """
+    threads = count_cores(cores)
     log = log if isinstance(log, DecisionLog) else DecisionLog(log)
     decided = not_held = differing = 0
     by_field: dict[str, int] = {}
@@ -41,7 +50,7 @@ def replay(log: DecisionLog | str | Path, progress: Progress | None = None) -> R
         not_held += len(batch) - len(held)
         for policy_hash, rows in policy_groups(batch.take(held)):
             policies.add(policy_hash)
-            again = decide_again(rows, log.policy(policy_hash))
+            again = decide_again(rows, log.policy(policy_hash), threads)
             bad, counts, spelt = _differences(rows, again, EXPLAINED - len(first))
             differing += bad
             first += spelt

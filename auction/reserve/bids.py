@@ -1,6 +1,5 @@
 """The bids of a decision log, as far as a reserve can see them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +8,11 @@ import numpy as np
 from auction.billable import Billable
 from auction.errors import InputError
 from auction.log.reader import DecisionLog
+from auction.paced import paced_bids
 from auction.reason import Reason
+from auction.replay.replay import Progress
 from auction.slate import Int64
 
-Progress = Callable[[int], None]
 SEGMENTS = ("advertiser", "campaign", "category")
 """What a log's bids can be divided by."""
 NO_BIDDER = (Reason.INVALID, Reason.RELEVANCE)
@@ -25,7 +25,7 @@ class LoggedBids:
 
     event: Billable
     bid_micros: Int64
-    """[n], after the pacing multiplier, in whole micros: what a reserve is compared with."""
+    """[n], after pacing and by the odds of the goal, in whole micros: what a reserve is compared with."""
     advertiser: Int64
     campaign: Int64
     category: Int64
@@ -59,7 +59,7 @@ def logged_bids(
         others.update(np.unique(slates.billable[bidding]).tolist())
         taken = np.flatnonzero(bidding & (slates.billable == event))
         # Floored in doubles, as the auction does.
-        bid = np.floor(slates.multiplier[taken] * slates.bid_micros[taken]).astype(np.int64)
+        bid = np.floor(paced_bids(slates)[taken]).astype(np.int64)
         parts.append((bid, slates.advertiser_id[taken], slates.campaign_id[taken], slates.category_id[taken]))
         if progress is not None:
             progress(len(batch))

@@ -1,13 +1,13 @@
 """The best reserve of a log, found by holding its auctions again."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import yaml
 
+from auction.bid import BID_LIMIT
 from auction.billable import Billable
 from auction.errors import InputError
 from auction.log.reader import DecisionLog
@@ -15,13 +15,15 @@ from auction.policy import AuctionPolicy
 from auction.replay.again import decide_again, policy_groups
 from auction.replay.bootstrap import BUCKETS, METHOD, buckets_of, interval
 from auction.replay.expected import METRICS, expected
-from auction.reserve.bids import Progress, logged_bids
+from auction.replay.interval import end
+from auction.replay.replay import Progress
+from auction.reserve.bids import logged_bids
+from auction.reserve.report import Change, ReserveRow, ReserveSearch
 from auction.slate import Float64
 
 MOST_RESERVES = 100
 GRID = 16
 REFINED = 6
-MOST_RESERVE = 2**53
 
 Objective = Literal["revenue", "net"]
 
@@ -34,73 +36,6 @@ NOTES = (
     "slates. Reserves of single ads in the slates (reserve_micros) stay: the larger one binds.",
     "Organic value lost is by the logged policy's exposure curve and exchange rate.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A total under the reserve, less the same under the logged policy, with its paired interval."""
-
-    total: float
-    difference: float
-    low: float | None
-    """Null where the log has fewer than two groups of users."""
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveRow:
-    """What one reserve brings over the log."""
-
-    reserve_micros: int
-    revenue: Change
-    """Micros, expected."""
-    organic_displaced: Change
-    """Micros of organic value that the ads push away."""
-    net: Change
-    """Revenue less organic value lost."""
-    ads_shown: float
-    fill: float
-    """Share of decisions that show an ad."""
-    clicks: float
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveSearch:
-    """The reserves that were tried, and the best of them."""
-
-    log: str
-    event: str
-    objective: str
-    decisions: int
-    logged_revenue_micros: float
-    logged_organic_displaced_micros: float
-    logged_fill: float
-    rows: tuple[ReserveRow, ...]
-    """By reserve, rising."""
-    best: ReserveRow
-    held_out_gain: Change | None
-    """Of the objective; null where a half of the users is empty."""
-    policy: AuctionPolicy
-    """The policy of most decisions, with the best reserve: whole, its exposure included."""
-    method: str
-    notes: tuple[str, ...]
-
-    def policy_yaml(self) -> str:
-        """The policy as a file that `AuctionPolicy.load` reads."""
-        return yaml.safe_dump(self.policy.model_dump(mode="json"), sort_keys=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        fields = ("log", "event", "objective", "decisions", "logged_revenue_micros", "logged_fill", "method")
-        return {
-            **{name: getattr(self, name) for name in fields},
-            "logged_organic_displaced_micros": self.logged_organic_displaced_micros,
-            "rows": [asdict(row) for row in self.rows],
-            "best": asdict(self.best),
-            "held_out_gain": None if self.held_out_gain is None else asdict(self.held_out_gain),
-            "policy": self.policy.model_dump(mode="json"),
-            "notes": list(self.notes),
-        }
 
 
 def search_reserve(
@@ -228,8 +163,8 @@ def _report(
             name: Change(
                 total=float(total[name][at + 1]),
                 difference=float(total[name][at + 1] - total[name][0]),
-                low=_end(low[at, k]),
-                high=_end(high[at, k]),
+                low=end(low[at, k]),
+                high=end(high[at, k]),
             )
             for k, name in enumerate(names)
         }
@@ -274,11 +209,7 @@ def _held_out(sweep: _Sweep, objective: Objective, seed: int) -> Change | None:
         chosen[half] = value[half, 1 + sweep.best(objective, other)]
     gain = chosen - value[:, 0]
     low, high = interval(gain, sweep.present, np.random.default_rng(seed))
-    return Change(float(chosen.sum()), float(gain.sum()), _end(low), _end(high))
-
-
-def _end(value: Float64) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return Change(float(chosen.sum()), float(gain.sum()), end(float(low)), end(float(high)))
 
 
 def _checked(reserves: Sequence[int]) -> list[int]:
@@ -286,7 +217,7 @@ def _checked(reserves: Sequence[int]) -> list[int]:
         raise InputError("reserves", f"{len(reserves)} values", f"between 1 and {MOST_RESERVES}")
     for at, value in enumerate(reserves):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or not 0 <= value <= MOST_RESERVE:
+        if not whole or not 0 <= value <= BID_LIMIT:
             raise InputError(f"reserves[{at}]", value, "give whole micros, not negative, at most 2**53")
     return sorted({int(value) for value in reserves})
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auction.errors import InputError
+from auction.hull import upper_hull
 from auction.slate import Float64
 
 
@@ -59,13 +60,11 @@ class RevenueCurve:
 
         It starts at (0, 0), where nothing is sold, unless the curve itself has a point there.
         """
-        corners: list[tuple[float, float]] = [] if self.sale_rate[0] == 0 else [(0.0, 0.0)]
-        for point in zip(self.sale_rate.tolist(), self.revenue.tolist(), strict=True):
-            while len(corners) > 1 and _slope(corners[-2], corners[-1]) <= _slope(corners[-1], point):
-                corners.pop()
-            corners.append(point)
-        rate, revenue = np.array(corners).T
-        return rate, revenue
+        rate, revenue = self.sale_rate, self.revenue
+        if rate[0] > 0:
+            rate, revenue = np.append(0.0, rate), np.append(0.0, revenue)
+        corner = upper_hull(rate, revenue)
+        return rate[corner], revenue[corner]
 
     def ironed(self) -> Float64:
         """Revenue of the hull at every point, [k]."""
@@ -81,17 +80,3 @@ class RevenueCurve:
         piece = np.clip(np.searchsorted(rate, self.sale_rate) - 1, 0, len(slope) - 1)
         found: Float64 = slope[piece]
         return found
-
-    @property
-    def irregularity(self) -> float:
-        """Greatest lift of the hull over the curve, as a share of the best revenue; 0 is regular.
-
-        A sample's curve is never exactly concave: read it beside the sampling error of revenue, which is
-        about 1 / sqrt(n) of it.
-        """
-        top = float(self.revenue.max())
-        return 0.0 if top == 0 else float((self.ironed() - self.revenue).max() / top)
-
-
-def _slope(left: tuple[float, float], right: tuple[float, float]) -> float:
-    return (right[1] - left[1]) / (right[0] - left[0])

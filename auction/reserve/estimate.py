@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from auction.errors import InputError
 from auction.reserve.interval import LEVEL, METHOD, reserve_interval
-from auction.reserve.law import ValueLaw
 from auction.reserve.log_normal import LogNormalLaw
 from auction.reserve.sample import AuctionSample
+from auction.reserve.values import as_clusters
 from auction.slate import Float64
 
 Shape = Literal["empirical", "log_normal"]
@@ -92,7 +92,7 @@ def estimate_reserve(
     curve = sample.curve()
     best = curve.best
     reserve = float(curve.price[best])
-    groups = None if cluster is None else _labels(cluster, len(sample))
+    groups = None if cluster is None else as_clusters(cluster, len(sample))
     ends = reserve_interval(sample, reserve, cluster=groups, seed=seed)
     return ReserveEstimate(
         reserve_micros=_micros(reserve),
@@ -110,7 +110,7 @@ def _from_law(sample: AuctionSample, floor: int, unseen: int | None) -> ReserveE
     law = LogNormalLaw.fit(sample.first, floor=floor, unseen=unseen)
     reserve = law.monopoly_price()
     deviations = NormalDist().inv_cdf(0.5 + LEVEL / 2)
-    sold = survival_at(law, reserve)
+    sold = float(law.survival(np.array([reserve]))[0])
     kind = "fitted" if floor == 0 else "censored below the floor" if unseen is not None else "truncated at it"
     return ReserveEstimate(
         reserve_micros=_micros(reserve),
@@ -122,18 +122,6 @@ def _from_law(sample: AuctionSample, floor: int, unseen: int | None) -> ReserveE
         method=f"log-normal law, {kind}; delta method, level {LEVEL:.0%}",
         n=len(sample),
     )
-
-
-def survival_at(law: ValueLaw, price: float) -> float:
-    """P(value >= price) of one price."""
-    return float(law.survival(np.array([price]))[0])
-
-
-def _labels(cluster: npt.ArrayLike, count: int) -> npt.NDArray[np.int64]:
-    labels = np.asarray(cluster)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise InputError("cluster", str(labels.shape), f"give one whole number per value: {count}")
-    return labels.astype(np.int64)
 
 
 def _micros(price: float | Float64) -> int:

@@ -48,20 +48,13 @@ class ExchangeTable:
         """The row of the best reserve: see `RevenueCurve.best` for rows that are equally good."""
         return self.curve().best
 
-    @property
-    def from_rivals(self) -> Float64:
-        """Revenue less accept * price, [k]: what second bids above the price add, E[(second - price)+].
-
-        A price posted to the highest bid alone would earn without it, and its best price is a higher and
-        worse reserve: the law of the highest bid is not the law of one bidder. In a table whose rows are
-        interpolated it may come out a little below 0.
-        """
-        added: Float64 = self.revenue - self.accept * self.price
-        return added
-
     def curve(self) -> RevenueCurve:
         return RevenueCurve(sale_rate=self.accept, price=self.price, revenue=self.revenue)
 
     def highest_bid(self) -> EmpiricalLaw:
-        """The law of the highest bid."""
+        """The law of the highest bid.
+
+        It is not the law of one bidder: a price posted to the highest bid earns accept * price alone, without
+        what second bids above the price add, and its best price is a higher and worse reserve.
+        """
         return EmpiricalLaw.of_quantiles(self.accept, self.price)

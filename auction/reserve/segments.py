@@ -10,7 +10,7 @@ import numpy.typing as npt
 from auction.errors import InputError
 from auction.reserve.empirical import EmpiricalLaw
 from auction.reserve.interval import LEVEL
-from auction.reserve.values import as_values
+from auction.reserve.values import as_clusters, as_values
 from auction.slate import Float64, Int64
 
 DRAWS = 200
@@ -114,7 +114,7 @@ def estimate_segment_reserves(
     label, group = _groups(segment, len(column))
     if concentration is not None and not 0 < concentration <= 1e9:
         raise InputError("concentration", concentration, "give a number above 0, at most 1e9")
-    together = None if cluster is None else _clusters(cluster, group, len(column))
+    together = None if cluster is None else _clusters(cluster, group)
     within, cluster_within = _correlations(column, group, together)
     counted = _counted(group, together, cluster_within)
     strength = concentration or _concentration(within)
@@ -194,12 +194,9 @@ def _groups(segment: npt.ArrayLike, count: int) -> tuple[list[Hashable], Int64]:
     return label.tolist(), group.astype(np.int64)
 
 
-def _clusters(cluster: npt.ArrayLike, group: Int64, count: int) -> Int64:
+def _clusters(cluster: npt.ArrayLike, group: Int64) -> Int64:
     """Clusters within segments, as numbers from 0."""
-    labels = np.asarray(cluster)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise InputError("cluster", str(labels.shape), f"give one whole number per value: {count}")
-    pairs = np.stack([group, labels.astype(np.int64)])
+    pairs = np.stack([group, as_clusters(cluster, len(group))])
     found: Int64 = np.unique(pairs, axis=1, return_inverse=True)[1].ravel().astype(np.int64)
     return found
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auction.errors import InputError
-from auction.slate import Float64
+from auction.slate import Float64, Int64
 
 MOST_VALUE = 2.0**53
 """Whole numbers are exact in a double up to here."""
@@ -37,3 +37,15 @@ def as_values(name: str, values: npt.ArrayLike, *, least: int = 1) -> Float64:
         at = int(wrong[0])
         raise InputError(f"{name}[{at}]", column[at].item(), "give a finite value, from 0 to 2**53")
     return checked
+
+
+def as_clusters(clusters: npt.ArrayLike, count: int) -> Int64:
+    """The whole number of each of `count` values: equal ones were drawn together.
+
+    Raises:
+        InputError: not one whole number per value.
+    """
+    labels = np.asarray(clusters)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise InputError("cluster", str(labels.shape), f"give one whole number per value: {count}")
+    return labels.astype(np.int64)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from auction.bid import BID_LIMIT
 from auction.billable import event_probability
 from auction.errors import InputError
 from auction.log.decisions import Decisions
@@ -16,15 +17,15 @@ from auction.log.reader import DecisionLog
 from auction.policy import AuctionPolicy
 from auction.replay.again import decide_again, policy_groups
 from auction.replay.bootstrap import BUCKETS, METHOD, buckets_of, interval
+from auction.replay.interval import Interval
 from auction.replay.replay import Progress
-from auction.simulation.landscape import BidRow, Interval, Landscape
+from auction.simulation.landscape import BidRow, Landscape
 from auction.slate import Int64
 
 MULTIPLIERS = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 4.0)
 MAX_ROWS = 100
 NOT_COUNTED = ("invalid", "unknown", "expired")
 """Statuses of events that count for nothing: forged, of no placement, or after the token's time."""
-MAX_BID_MICROS = 2**53
 
 SCORES = ("billable", "p_click", "p_click_conversion", "p_view")
 METRICS = ("placements", "impressions", "clicks", "cost_micros", "conversions")
@@ -54,7 +55,7 @@ def landscape(
         log: the log, or its folder; its events give the average order value.
         campaign_id: the campaign; auctions it lost count, for whatever reason inside the auction.
         multipliers: factors on the logged bids; `MULTIPLIERS` by default.
-        bids_micros: instead, bids per billable event that all ads of the campaign make.
+        bids_micros: instead, bids that all ads of the campaign make, per event that is bid for (`goal`).
         seed: of the bootstrap's resamples.
 
     Raises:
@@ -133,7 +134,7 @@ class _Scale:
             return np.full(len(bids), self.bid_micros, np.int64)
         if self.multiplier == 1.0:
             return bids
-        scaled: Int64 = np.minimum(np.rint(bids * self.multiplier), MAX_BID_MICROS).astype(np.int64)
+        scaled: Int64 = np.minimum(np.rint(bids * self.multiplier), BID_LIMIT).astype(np.int64)
         return scaled
 
 
@@ -149,7 +150,7 @@ def _scales(multipliers: Sequence[float] | None, bids: Sequence[int] | None) -> 
     for at, value in enumerate(values):
         if bids is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
             raise InputError(f"{name}[{at}]", value, "give whole micros")
-        if not math.isfinite(value) or not 0 <= value <= (MAX_BID_MICROS if bids is not None else 1000):
+        if not math.isfinite(value) or not 0 <= value <= (BID_LIMIT if bids is not None else 1000):
             raise InputError(f"{name}[{at}]", value, "give a finite value, not negative, in range")
     rising = sorted(set(values))
     if bids is not None:
@@ -203,7 +204,7 @@ def _row(
 ) -> BidRow:
     def ends(name: str) -> Interval:
         at = METRICS.index(name)
-        return Interval(*(None if np.isnan(end[at]) else float(end[at]) for end in (low, high)))
+        return Interval.of(low[at], high[at])
 
     placements, impressions, clicks, cost, conversions = total.tolist()
     return BidRow(

@@ -3,13 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Lower and upper end at the landscape's level; null where the log cannot give one."""
-
-    low: float | None
-    high: float | None
+from auction.replay.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +13,7 @@ class BidRow:
     multiplier: float | None
     """Factor on every logged bid; null for a bid given in micros."""
     bid_micros: int
-    """Mean bid of the campaign's candidates, per billable event, before pacing."""
+    """Mean bid of the campaign's candidates, per event that is bid for, before pacing."""
     placements: int
     """Ads of the campaign in a feed."""
     impressions: float

@@ -48,15 +48,16 @@ def auction(
     from auction.audit import SLOTS
     from auction.audit import audit as run
     from auction.audit.logged import check_charges, logged_slates
-    from auction.audit.plot import check_plot, plot_regret
+    from auction.audit.picture import draw_regret
     from auction.log import DecisionLog
+    from auction.picture import check_picture
     from auction.policy import AuctionPolicy
     from auction.replay.compare import with_exposure
     from auction.simulation.sample import sample_slates
 
     other = AuctionPolicy.load(policy) if policy else None
     if plot is not None:
-        check_plot(plot)
+        check_picture(plot)
     if log is not None:
         opened = DecisionLog(log)
         batch, own = logged_slates(opened, slates, seed)
@@ -74,7 +75,7 @@ def auction(
             progress=lambda done, total: progress(done, total, "slates x slots"),
         )
     if plot is not None:
-        plot_regret(report, plot)
+        draw_regret(report, plot)
     emit_json(report.to_json()) if as_json else _show(report, plot)
     if not report.holds:
         raise typer.Exit(CHECK_FAILED)

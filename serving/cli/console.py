@@ -56,6 +56,12 @@ class Bar:
 
     progress: Progress | None
     task: Any = None
+    done: int = 0
+
+    def decisions(self, more: int) -> None:
+        """So many more decisions are done, of a log whose length nobody has counted."""
+        self.done += more
+        self(self.done, None, "decisions")
 
     def __call__(self, done: float, total: float | None = None, note: str = "") -> None:
         if self.progress is not None:

@@ -20,6 +20,7 @@ def run(
     policy: Annotated[
         Path | None, typer.Option(help="Another policy, YAML: what would it have changed?")
     ] = None,
+    cores: Annotated[int, typer.Option(help="Threads that decide; the answers are the same.", min=1)] = 1,
     as_json: Json = False,
 ) -> None:
     """Decide every logged request again; exit 1 if an unchanged policy gives any other answer."""
@@ -29,17 +30,10 @@ def run(
 
     other = AuctionPolicy.load(policy) if policy else None
     with bar("replay") as progress:
-        done = 0
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress(done, None, "decisions")
-
         if other is not None:
-            compared = compare(log, other, progress=count)
+            compared = compare(log, other, progress=progress.decisions, cores=cores)
         else:
-            replayed = replay(log, count)
+            replayed = replay(log, progress.decisions, cores=cores)
     if other is not None:
         emit_json(compared.to_json()) if as_json else _show_comparison(compared)
         return

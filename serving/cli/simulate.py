@@ -22,7 +22,7 @@ def bids(
     log: Annotated[Path, typer.Argument(help="Folder of a decision log.")],
     campaign: Annotated[int, typer.Option(help="Campaign id.")],
     bid: Annotated[
-        list[int] | None, typer.Option(help="A bid in micros per billable event; repeat for several.")
+        list[int] | None, typer.Option(help="A bid in micros per event bid for; repeat for several.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -30,14 +30,7 @@ def bids(
     from auction.simulation import landscape
 
     with bar("landscape") as progress:
-        done = 0
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress(done, None, "decisions")
-
-        found = landscape(log, campaign, bids_micros=bid or None, progress=count)
+        found = landscape(log, campaign, bids_micros=bid or None, progress=progress.decisions)
     data = found.to_json()
     if as_json:
         emit_json(data)

@@ -45,24 +45,21 @@ def run(
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write the policy with the best reserve, YAML.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw revenue and fill by reserve, PNG.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw revenue and fill by reserve here.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Hold the log's auctions again under each reserve; estimate one from the bids, too."""
     from auction.billable import Billable
+    from auction.picture import check_picture
     from auction.reserve import estimate_reserve, estimate_segment_reserves, logged_bids, search_reserve
+    from auction.reserve.picture import draw_search
 
     billable = Billable[event.name]
+    if plot is not None:
+        check_picture(plot)
     with bar("reserve") as progress:
-        done = 0
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress(done, None, "decisions")
-
-        bids = logged_bids(log, billable, progress=count)
+        bids = logged_bids(log, billable, progress=progress.decisions)
         law = estimate_reserve(bids.bid_micros, cluster=bids.advertiser, seed=seed)
         segments = None
         if by is not None:
@@ -72,12 +69,17 @@ def run(
                 bids.bid_micros, bids.segment(by.value), cluster=drawn, seed=seed
             )
         found = search_reserve(
-            log, billable, reserves=reserve or None, objective=objective.value, seed=seed, progress=count
+            log,
+            billable,
+            reserves=reserve or None,
+            objective=objective.value,
+            seed=seed,
+            progress=progress.decisions,
         )
     if out_file is not None:
         _write(out_file, found.policy_yaml())
     if plot is not None:
-        _draw(plot, found, law)
+        draw_search(found, law, plot)
     if as_json:
         data: dict[str, Any] = {"law": law.to_json(), "replay": found.to_json()}
         if segments is not None:
@@ -153,38 +155,3 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(str(path), error.strerror, "give a file that can be written") from None
-
-
-def _draw(path: Path, found: "ReserveSearch", law: "ReserveEstimate") -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    from auction.errors import InputError
-
-    reserve = [row.reserve_micros / 1e6 for row in found.rows]
-    figure, (left, right) = pyplot.subplots(2, 1, figsize=(7, 6), sharex=True, layout="constrained")
-    for name, label in (("revenue", "revenue"), ("net", "revenue less organic value lost")):
-        changes = [getattr(row, name) for row in found.rows]
-        (line,) = left.plot(reserve, [one.difference / 1e6 for one in changes], marker=".", label=label)
-        if all(one.low is not None for one in changes):
-            ends = [[getattr(one, end) / 1e6 for one in changes] for end in ("low", "high")]
-            left.fill_between(reserve, *ends, color=line.get_color(), alpha=0.15)
-    left.axhline(0.0, color="0.6", linewidth=0.8)
-    left.set_ylabel("change against the log")
-    right.plot(reserve, [row.fill for row in found.rows], marker=".")
-    right.set_ylabel("fill")
-    right.set_ylim(0, 1)
-    right.set_xlabel(f"reserve per {found.event}")
-    for axes in (left, right):
-        axes.axvline(found.best.reserve_micros / 1e6, color="0.3", linestyle="--", linewidth=0.9)
-        axes.axvline(law.reserve_micros / 1e6, color="0.3", linestyle=":", linewidth=0.9)
-    left.legend()
-    left.set_title("dashed: best by replay; dotted: from the law of bids", fontsize=9)
-    try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), str(error), "give a picture file that can be written, .png") from None
-    finally:
-        pyplot.close(figure)

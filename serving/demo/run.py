@@ -118,7 +118,7 @@ def run_demo(plan: DemoPlan, bars: Bars) -> DemoResult:
         LaunchError: the server did not start.
     """
     _clear(plan.out)
-    # Kernels compile once a checkout, half a minute: on the core that training leaves idle.
+    # Kernels compile once a checkout, a minute or two: on the core that training leaves idle.
     compiling = subprocess.Popen([sys.executable, "-m", "auction.warm"])
     with bars("market", 2) as advance:
         # Budgets are set for the traffic that will come: some run out, some do not.

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from adsrank.request import MAX_ADS, MAX_ORGANIC, MAX_POSITION, AdRequest, HeldAs
+from adsrank.request import MAX_ORGANIC, AdRequest, HeldAs
 from auction.billable import Grade
+from auction.feed import ADS_LIMIT
 from auction.grid import KEPT_LIMIT
 from auction.hold import Hold
-from auction.policy import Exposure, FeedRules
+from auction.policy import MAX_ADS, MAX_POSITIONS, Exposure, FeedRules
 
 
 def request(**changes):
@@ -137,12 +138,12 @@ def test_a_position_is_reachable_by_organic_items_modules_and_as_many_ads_as_any
 
 
 def test_the_limits_are_those_of_the_auction():
-    assert MAX_ADS == KEPT_LIMIT == FeedRules(max_ads=MAX_ADS).max_ads
+    assert MAX_ADS == KEPT_LIMIT == ADS_LIMIT == FeedRules(max_ads=MAX_ADS).max_ads
     with pytest.raises(ValidationError):
         FeedRules(max_ads=MAX_ADS + 1)
-    assert len(Exposure(examination=[1.0] * MAX_POSITION).examination) == MAX_POSITION
+    assert len(Exposure(examination=[1.0] * MAX_POSITIONS).examination) == MAX_POSITIONS
     with pytest.raises(ValidationError):
-        Exposure(examination=[1.0] * (MAX_POSITION + 1))
+        Exposure(examination=[1.0] * (MAX_POSITIONS + 1))
 
 
 @settings(deadline=None)

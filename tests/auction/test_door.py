@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auction.auction import hold_auction
-from auction.batch import column_of
+from auction.batch import OPTIONAL, column_of
 from auction.bid import BID_LIMIT
 from auction.errors import InputError
 from auction.outcome import Outcome
@@ -271,6 +271,12 @@ def test_a_seed_or_a_gap_out_of_range_is_refused_by_name(name: str, value: int) 
     assert refused(slate_of(**{name: value})).field == name
 
 
+@pytest.mark.parametrize("name", ["seed", "positions_since_ad"])
+@pytest.mark.parametrize("value", ["a", 1.5, None, np.float64(2.0)])
+def test_a_seed_or_a_gap_that_is_no_whole_number_is_refused_by_name(name: str, value: object) -> None:
+    assert refused(slate_of(**{name: value})).field == name
+
+
 @pytest.mark.parametrize("since", [-1, 0, 1, 2**31 - 1])
 def test_any_count_of_positions_may_have_passed(since: int) -> None:
     assert_sound(slate_of(), hold_auction(slate_of(positions_since_ad=since), FEED))
@@ -292,6 +298,14 @@ def test_a_column_that_is_no_column_is_refused_by_name(name: str) -> None:
         column.astype(float) if kind == "i" else column.astype("datetime64[s]"),
     ):
         assert refused(slate_of(**{name: wrong})).field == name
+
+
+@pytest.mark.parametrize("name", [*AD_COLUMNS, *ORGANIC_COLUMNS])
+@pytest.mark.parametrize("wrong", [None, 5, np.array(5)], ids=["none", "a number", "an array of none"])
+def test_a_column_that_must_be_given_is_refused_by_name(name: str, wrong: object) -> None:
+    if name not in OPTIONAL:
+        slate = replace(slate_of(), **dict.fromkeys(OPTIONAL), **{name: wrong})
+        assert refused(slate).field == name
 
 
 @pytest.mark.parametrize("name", [*AD_COLUMNS, *ORGANIC_COLUMNS])

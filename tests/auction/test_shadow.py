@@ -8,8 +8,9 @@ import pytest
 
 from auction.auction import hold_auction
 from auction.batch import SlateBatch
+from auction.grid import ads_allowed
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing, Reserve
-from auction.shadow import ShadowPrice, _looser_policies, most_by_share, shadow_prices
+from auction.shadow import ShadowPrice, _looser_policies, shadow_prices
 from auction.slate import Slate
 from tests.auction.golden_case import read_slate
 from tests.auction.oracle import Oracle
@@ -179,10 +180,10 @@ def test_shadow_prices_equal_full_enumeration() -> None:
 
 
 def test_the_ads_that_a_share_admits_are_counted_as_written() -> None:
-    organics = np.array([0, 1, 2, 3, 6, 9, 12])
-    assert most_by_share(0.25, organics).tolist() == [0, 0, 0, 1, 2, 3, 4]
-    assert most_by_share(1 / 3, organics).tolist() == [0, 0, 1, 1, 3, 4, 6]
-    assert most_by_share(0.0, organics).tolist() == [0] * 7
+    organics = (0, 1, 2, 3, 6, 9, 12)
+    assert [ads_allowed(32, 0.25, n) for n in organics] == [0, 0, 0, 1, 2, 3, 4]
+    assert [ads_allowed(32, 1 / 3, n) for n in organics] == [0, 0, 1, 1, 3, 4, 6]
+    assert [ads_allowed(32, 0.0, n) for n in organics] == [0] * 7
 
 
 def test_a_price_says_what_it_is_in_json() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auction.blend.exchange import ExchangeCurve, upper_hull
+from auction.blend.exchange import ExchangeCurve
 from auction.errors import InputError
+from auction.hull import upper_hull
 
 points = arrays(
     np.float64, st.tuples(st.just(2), st.integers(1, 30)), elements=st.integers(0, 40).map(lambda n: n / 8)

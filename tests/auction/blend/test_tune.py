@@ -177,6 +177,9 @@ def test_the_default_rules_hold_the_current_ones_and_refuse_what_no_policy_may_h
 ) -> None:
     assert AdLoad.of(policy) in ad_loads(policy)
     assert AdLoad.of(policy) in ad_loads(policy, min_gap=(7,))
+    for gap in (300, 4_095):
+        apart = policy.model_copy(update={"rules": policy.rules.model_copy(update={"min_gap": gap})})
+        assert AdLoad.of(apart) in ad_loads(apart)
     with pytest.raises(InputError, match="min_gap"):
         ad_loads(policy, min_gap=(0,))
     with pytest.raises(InputError, match="combinations"):

@@ -2,21 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from auction.auction import hold_auction
 from auction.billable import Billable
 from auction.errors import InputError
-from auction.log import DecisionLog, DecisionRecord, LogWriter
+from auction.log import DecisionLog, LogWriter
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Pricing, Quality, Reserve
 from auction.replay import compare
 from auction.replay.bootstrap import BUCKETS, buckets_of, interval
 from auction.replay.expected import METRICS, expected
 from auction.slate import Slate
+from tests.auction.small_log import log_slates
 
 SIMPLE = AuctionPolicy(
     rules=FeedRules(first_position=1, min_gap=1, max_ads=1, max_share=0.9),
@@ -46,27 +45,6 @@ def one_slate(seed: int = 1) -> Slate:
     )
 
 
-def log_of(folder: Path, slates: list[Slate], policy: AuctionPolicy, users: int = 0) -> DecisionLog:
-    with LogWriter(folder, "w") as writer:
-        name = writer.keep(policy)
-        for n, slate in enumerate(slates):
-            outcome = hold_auction(slate, policy)
-            writer.append(
-                DecisionRecord(
-                    request_id=f"r{n}",
-                    user_id=f"u{n % users}" if users else None,
-                    surface="home",
-                    time=datetime(2026, 1, 1, tzinfo=UTC),
-                    policy_hash=name,
-                    slate=slate,
-                    outcome=outcome,
-                    organic_id=["pin"] * len(slate.organic_utility),
-                    placement_id=["p"] * int(np.count_nonzero(outcome.position)),
-                )
-            )
-    return DecisionLog(folder)
-
-
 def test_the_numbers_are_those_of_a_hand_computation(tmp_path: Path) -> None:
     """The ad takes position 1 at exposure 1 and pushes the item (10,000) to 2, where it is worth half.
 
@@ -74,7 +52,7 @@ def test_the_numbers_are_those_of_a_hand_computation(tmp_path: Path) -> None:
     (.80 itself is a tie, which the seeded hash gives to the rival: one micro more.) A reserve of
     1.50 puts the price there; a reserve of 2.50 leaves the feed without an ad.
     """
-    log = log_of(tmp_path, [one_slate()], SIMPLE)
+    log = log_slates(tmp_path, [one_slate()], SIMPLE)
     dearer = SIMPLE.model_copy(update={"reserve": Reserve(click_micros=1_500_000)})
     report = compare(log, dearer)
     assert (report.decisions, report.changed) == (1, 1)
@@ -105,7 +83,7 @@ def test_the_numbers_are_those_of_a_hand_computation(tmp_path: Path) -> None:
 
 def test_the_yardstick_is_the_logged_policy_s(tmp_path: Path) -> None:
     """A policy that declares organic items worth twice as much does not thereby displace twice as much."""
-    log = log_of(tmp_path, [one_slate()], SIMPLE)
+    log = log_slates(tmp_path, [one_slate()], SIMPLE)
     doubled = SIMPLE.model_copy(
         update={
             "exchange_rate": 2.0,
@@ -120,7 +98,7 @@ def test_the_yardstick_is_the_logged_policy_s(tmp_path: Path) -> None:
 
 
 def test_a_null_exposure_takes_the_logged_one(tmp_path: Path) -> None:
-    log = log_of(tmp_path, [one_slate()], SIMPLE)
+    log = log_slates(tmp_path, [one_slate()], SIMPLE)
     report = compare(log, SIMPLE.model_copy(update={"exposure": None}))
     assert report.changed == 0
 
@@ -181,15 +159,15 @@ def test_expected_metrics_agree_with_the_outcomes_own_values(
 def test_one_user_gives_no_interval(tmp_path: Path) -> None:
     slates = [one_slate(seed) for seed in range(20)]
     first = SIMPLE.model_copy(update={"pricing": Pricing.FIRST_PRICE})
-    alone = compare(log_of(tmp_path / "one", slates, SIMPLE, users=1), first)
+    alone = compare(log_slates(tmp_path / "one", slates, SIMPLE, users=1), first)
     assert alone["revenue_micros"].low is None
-    several = compare(log_of(tmp_path / "many", slates, SIMPLE, users=10), first)
+    several = compare(log_slates(tmp_path / "many", slates, SIMPLE, users=10), first)
     assert several["revenue_micros"].low is not None
 
 
 def test_a_log_without_auctions_cannot_be_compared(tmp_path: Path) -> None:
-    log = log_of(tmp_path, [one_slate()], SIMPLE)
-    record = replace(next(log.records()), held=False)
+    log = log_slates(tmp_path, [one_slate()], SIMPLE)
+    record = replace(next(DecisionLog(log).records()), held=False)
     with LogWriter(tmp_path / "none", "w") as writer:
         writer.keep(SIMPLE)
         writer.append(replace(record, context={}, features={}))

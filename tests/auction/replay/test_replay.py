@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from auction.auction import hold_auction
+from auction.errors import InputError
 from auction.log import DecisionLog, LogWriter
 from auction.log.part import part_files
 from auction.policy import AuctionPolicy, Pricing
 from auction.reason import Reason
-from auction.replay import replay
+from auction.replay import compare, replay
 
 
 def bare(record: object, **changes: object) -> object:
@@ -40,6 +41,38 @@ def test_thousands_of_decisions_replay_without_a_difference(
     assert (report.decisions, report.differences, report.exact) == (3000, 0, True)
     assert report.to_json()["differences"] == 0
     assert sum(done) == 3000
+
+
+@pytest.mark.parametrize("cores", [2, 5, None])
+def test_any_number_of_cores_decides_the_same(
+    cores: int | None, make_records: Callable, write_log: Callable, policy: AuctionPolicy
+) -> None:
+    folder = write_log(make_records(300, seed=1), flush_records=120)
+    again = policy.model_copy(update={"exchange_rate": 20_000.0})
+    assert replay(folder, cores=cores) == replay(folder)
+    assert compare(folder, again, cores=cores) == compare(folder, again)
+
+
+def test_a_difference_is_found_on_any_number_of_cores(
+    make_records: Callable, policy: AuctionPolicy, tmp_path: Path
+) -> None:
+    records = make_records(60)
+    with LogWriter(tmp_path, "w") as writer:
+        writer.keep(policy)
+        for n, record in enumerate(records):
+            dearer = record.outcome.price_micros + ((record.outcome.position > 0) & (n % 7 == 0))
+            writer.append(tampered(record, price_micros=dearer))
+    report = replay(tmp_path, cores=3)
+    assert not report.exact
+    assert report == replay(tmp_path)
+
+
+@pytest.mark.parametrize("cores", [0, -1])
+def test_no_cores_are_refused(cores: int, policy: AuctionPolicy, tmp_path: Path) -> None:
+    for decide in (lambda: replay(tmp_path, cores=cores), lambda: compare(tmp_path, policy, cores=cores)):
+        with pytest.raises(InputError) as caught:
+            decide()
+        assert caught.value.field == "cores"
 
 
 @pytest.mark.slow

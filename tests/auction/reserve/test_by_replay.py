@@ -1,20 +1,19 @@
 """Reserves by replay: a log of one auction by hand, and a made-up market."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from auction.auction import hold_auction
 from auction.billable import Billable
 from auction.errors import InputError
-from auction.log import DecisionRecord, LogWriter
 from auction.policy import AuctionPolicy, Exposure, FeedRules, Reserve
 from auction.replay import compare
 from auction.reserve import logged_bids, search_reserve, with_reserve
 from auction.slate import Slate
+from tests.auction.small_log import log_slates
 
 ONE_SLOT = AuctionPolicy(
     rules=FeedRules(first_position=1, min_gap=1, max_ads=1, max_share=0.9),
@@ -44,33 +43,13 @@ def slate(bid: int, seed: int, multiplier: float = 1.0) -> Slate:
     )
 
 
-def write(folder: Path, slates: list[Slate], policies: list[AuctionPolicy]) -> Path:
-    with LogWriter(folder, "w") as writer:
-        for n, (one, policy) in enumerate(zip(slates, policies, strict=True)):
-            outcome = hold_auction(one, policy)
-            writer.append(
-                DecisionRecord(
-                    request_id=f"r{n}",
-                    user_id=None,
-                    surface="home",
-                    time=datetime(2026, 1, 1, tzinfo=UTC),
-                    policy_hash=writer.keep(policy),
-                    slate=one,
-                    outcome=outcome,
-                    organic_id=["pin"],
-                    placement_id=["p"] * int(np.count_nonzero(outcome.position)),
-                )
-            )
-    return folder
-
-
 def test_the_numbers_are_those_of_a_hand_computation(tmp_path: Path) -> None:
     """Lone bids of 1, 2 and 3 a click. The ad displaces 5,000, so without a reserve each pays .10.
 
     At a reserve r those with a bid of r or more pay it: 3 x 1, 2 x 2, 1 x 3, each at 5 % of clicks.
     """
     slates = [slate(bid * 1_000_000, bid) for bid in (1, 2, 3)]
-    log = write(tmp_path / "log", slates, [ONE_SLOT] * 3)
+    log = log_slates(tmp_path / "log", slates, [ONE_SLOT] * 3)
     tried = [0, 1_000_000, 2_000_000, 3_000_000, 4_000_000]
     found = search_reserve(log, Billable.CLICK, reserves=tried[::-1])
     assert [row.reserve_micros for row in found.rows] == tried
@@ -90,7 +69,7 @@ def test_the_numbers_are_those_of_a_hand_computation(tmp_path: Path) -> None:
 
 def test_the_search_finds_the_best_bid_without_being_told_where_to_look(tmp_path: Path) -> None:
     bids = [300_000 + 10_000 * n for n in range(120)]
-    log = write(tmp_path / "log", [slate(bid, bid) for bid in bids], [ONE_SLOT] * len(bids))
+    log = log_slates(tmp_path / "log", [slate(bid, bid) for bid in bids], [ONE_SLOT] * len(bids))
     found = search_reserve(log, Billable.CLICK)
     # Uniform from .30 to 1.49: best at half of 1.50.
     assert found.best.reserve_micros == pytest.approx(750_000, rel=0.06)
@@ -103,7 +82,7 @@ def test_the_search_finds_the_best_bid_without_being_told_where_to_look(tmp_path
 def test_the_net_objective_leaves_a_slot_to_organic_items_that_are_worth_more(tmp_path: Path) -> None:
     """Bids of 1 displace 5,000 of organic value and bring 5 % of the reserve."""
     slates = [slate(bid, n) for n, bid in enumerate([200_000] * 6 + [1_000_000])]
-    log = write(tmp_path / "log", slates, [ONE_SLOT] * 7)
+    log = log_slates(tmp_path / "log", slates, [ONE_SLOT] * 7)
     tried = [200_000, 1_000_000]
     # .05 x .2 x 7 = 70,000 against .05 x 1 = 50,000; less 35,000 and 5,000 of organic value.
     assert search_reserve(log, Billable.CLICK, reserves=tried).best.reserve_micros == 200_000
@@ -144,7 +123,7 @@ def test_the_logged_reserve_changes_nothing(
 
 def test_the_policy_of_most_decisions_is_the_one_that_is_written(tmp_path: Path) -> None:
     rare = ONE_SLOT.model_copy(update={"name": "rare"})
-    log = write(tmp_path / "log", [slate(1_000_000, n) for n in range(3)], [rare, ONE_SLOT, ONE_SLOT])
+    log = log_slates(tmp_path / "log", [slate(1_000_000, n) for n in range(3)], [rare, ONE_SLOT, ONE_SLOT])
     found = search_reserve(log, Billable.CLICK, reserves=[5])
     assert found.policy.name == "default-click-reserve"
     assert found.decisions == 3
@@ -165,7 +144,7 @@ def test_bids_are_those_a_reserve_meets(tmp_path: Path) -> None:
     """After the multiplier, in whole micros; one below the old reserve counts, losers too."""
     strict = with_reserve(ONE_SLOT, Billable.CLICK, 400_000)
     slates = [slate(1_000_001, 1, multiplier=0.5), slate(100, 2)]
-    log = write(tmp_path / "log", slates, [strict] * 2)
+    log = log_slates(tmp_path / "log", slates, [strict] * 2)
     bids = logged_bids(log, Billable.CLICK)
     assert sorted(bids.bid_micros.tolist()) == [100, 500_000]
     assert bids.segment("advertiser").tolist() == [1, 1]
@@ -175,8 +154,18 @@ def test_bids_are_those_a_reserve_meets(tmp_path: Path) -> None:
         bids.segment("surface")
 
 
+def test_a_target_cost_bids_by_the_odds_of_its_goal(tmp_path: Path) -> None:
+    """3.00 a conversion, which follows a tenth of the clicks, is .30 a click: that meets a reserve."""
+    target = replace(slate(3_000_000, 1), goal=np.full(1, Billable.CONVERSION, np.int8))
+    log = log_slates(tmp_path / "log", [target, slate(300_000, 2)], [ONE_SLOT] * 2)
+    bids = logged_bids(log, Billable.CLICK)
+    assert bids.bid_micros.tolist() == [300_000, 300_000]
+    found = search_reserve(log, Billable.CLICK, reserves=[300_000, 300_001])
+    assert [row.ads_shown for row in found.rows] == [2.0, 0.0]
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
-    log = write(tmp_path / "log", [slate(1_000_000, 1)], [ONE_SLOT])
+    log = log_slates(tmp_path / "log", [slate(1_000_000, 1)], [ONE_SLOT])
     for reserves in ([], [-1], [1.5], [2**60], [True]):
         with pytest.raises(InputError, match="reserves"):
             search_reserve(log, Billable.CLICK, reserves=reserves)

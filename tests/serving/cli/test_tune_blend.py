@@ -1,19 +1,17 @@
 """`adsrank tune blend` as a person runs it."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from auction.auction import hold_auctions
 from auction.errors import InputError
-from auction.log import DecisionRecord, LogWriter
 from auction.policy import AuctionPolicy, Exposure
 from auction.simulation.sample import sample_slates
 from serving.cli import app
+from tests.auction.small_log import log_batch
 
 runner = CliRunner()
 
@@ -24,25 +22,7 @@ def log(tmp_path: Path) -> Path:
         exchange_rate=12_000.0, exposure=Exposure(examination=[0.95**s for s in range(16)])
     )
     batch = sample_slates(np.random.default_rng(0), 120, (2, 8), (4, 12))
-    outcomes = hold_auctions(batch, policy)
-    with LogWriter(tmp_path / "log", "test") as writer:
-        name = writer.keep(policy)
-        for n in range(len(batch)):
-            slate, outcome = batch.slate(n), outcomes[n]
-            writer.append(
-                DecisionRecord(
-                    request_id=f"r{n}",
-                    user_id=f"u{n % 20}",
-                    surface="home",
-                    time=datetime(2026, 3, 1, tzinfo=UTC),
-                    policy_hash=name,
-                    slate=slate,
-                    outcome=outcome,
-                    organic_id=["pin"] * len(slate.organic_utility),
-                    placement_id=[f"{n}-{at}" for at in range(np.count_nonzero(outcome.position))],
-                )
-            )
-    return tmp_path / "log"
+    return log_batch(tmp_path / "log", batch, policy, users=20)
 
 
 def test_every_policy_written_is_one_that_replay_takes(log: Path, tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ import httpx
 import orjson
 import pytest
 
-from adsrank.request import AdRequest
 from serving.client import AdsClient
 from serving.grpc import from_this_machine
 from serving.launch import Handle, launch
 from serving.proto import ads_pb2 as pb
 from serving.proto.ads_pb2_grpc import AdsStub
 from serving.settings import ServingSettings
+from tests.serving.replica.grpc_message import message
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 Body = dict[str, Any]
@@ -52,28 +52,6 @@ def ads(server: Handle) -> Iterator[AdsStub]:
         yield AdsStub(channel)
 
 
-def message(body: Body) -> pb.FeedRequest:
-    asked = AdRequest.model_validate(body)
-    return pb.FeedRequest(
-        request_id=asked.request_id,
-        user_id=asked.user_id,
-        surface=asked.surface.value,
-        time_us=round(asked.time.timestamp() * 1e6),
-        country=asked.country,
-        language=asked.language,
-        device=asked.device,
-        intents=[pb.Intent(embedding=i.embedding, weight=i.weight, source=i.source) for i in asked.intents],
-        user_interests=asked.user_interests,
-        recent_interests=asked.recent_interests,
-        organic=[
-            pb.OrganicItem(id=item.id, utility=item.utility, grade=pb.Grade.Value(f"GRADE_{item.grade.name}"))
-            for item in asked.organic
-        ],
-        positions_since_ad=asked.positions_since_ad,
-        explain=True,
-    )
-
-
 def test_haproxy_answers(server: Handle) -> None:
     assert server.proxy == "haproxy"
 
@@ -84,7 +62,7 @@ def test_http_and_grpc_give_the_same_feed_and_prices(
     shown = 0
     for body in bodies[:10]:
         over_http = client.feed(body)
-        over_grpc = ads.Feed(message(body), timeout=5)
+        over_grpc = ads.Feed(message(body, explain=True), timeout=5)
         assert over_http.degraded is None
         assert over_grpc.degraded == ""
         assert over_grpc.stages[0].name == "retrieve"
@@ -135,7 +113,7 @@ def test_refusals_are_problems_over_http_and_statuses_over_grpc(
 ) -> None:
     answer = httpx.post(f"{server.url}/v1/feed", content=orjson.dumps({**bodies[0], "deadline_ms": 0}))
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
-    wrong = message(bodies[0])
+    wrong = message(bodies[0], explain=True)
     wrong.deadline_ms = 0
     with pytest.raises(grpc.RpcError) as caught:
         ads.Feed(wrong, timeout=5)

@@ -10,7 +10,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from adsrank.passage import Passage
-from adsrank.request import AdRequest
 from auction.log.reader import DecisionLog
 from auction.replay.replay import replay
 from serving.answer import FeedResponse
@@ -21,6 +20,7 @@ from serving.http import create_app
 from serving.proto import ads_pb2 as pb
 from serving.runtime import Runtime
 from serving.settings import ServingSettings
+from tests.serving.replica.grpc_message import message
 
 Body = dict[str, Any]
 HELD = [
@@ -29,7 +29,6 @@ HELD = [
     {"position": 6, "hold": "for_ad"},
     {"position": 8, "hold": "module"},
 ]
-CODES = {"no_ad": pb.HOLD_NO_AD, "for_ad": pb.HOLD_FOR_AD, "module": pb.HOLD_MODULE}
 
 
 @pytest.fixture
@@ -62,28 +61,6 @@ class Call:
 
     def set_details(self, details: str) -> None:
         self.details = details
-
-
-def message(body: Body, held: list[Body]) -> pb.FeedRequest:
-    asked = AdRequest.model_validate(body)
-    return pb.FeedRequest(
-        request_id=asked.request_id,
-        user_id=asked.user_id,
-        surface=asked.surface.value,
-        time_us=round(asked.time.timestamp() * 1e6),
-        country=asked.country,
-        language=asked.language,
-        device=asked.device,
-        intents=[pb.Intent(embedding=i.embedding, weight=i.weight, source=i.source) for i in asked.intents],
-        user_interests=asked.user_interests,
-        recent_interests=asked.recent_interests,
-        organic=[
-            pb.OrganicItem(id=item.id, utility=item.utility, grade=pb.Grade.Value(f"GRADE_{item.grade.name}"))
-            for item in asked.organic
-        ],
-        positions_since_ad=asked.positions_since_ad,
-        held=[pb.Held(position=each["position"], hold=CODES[each["hold"]]) for each in held],
-    )
 
 
 def over_http(http: TestClient, body: Body, held: list[Body]) -> Body:

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auction.auction import hold_auctions
-from auction.log import DecisionRecord, LogWriter
 from auction.log.events import EventWriter, LoggedEvent
 from auction.policy import AuctionPolicy, Exposure
 from auction.simulation.sample import sample_slates
+from tests.auction.small_log import log_batch
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ADSRANK = [sys.executable, "-c", "from serving.cli import main; main()", "audit", "auction"]
 
 
@@ -26,30 +25,12 @@ def adsrank(*words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Twenty decisions; the first shown ad is charged a micro too much where `charge_wrongly` says so."""
+    """Twenty decisions."""
     policy = AuctionPolicy(
         name="logged", exchange_rate=9_000.0, exposure=Exposure(examination=[0.95**s for s in range(20)])
     )
     batch = sample_slates(np.random.default_rng(5), 20, (3, 8), (6, 12))
-    outcomes = hold_auctions(batch, policy)
-    with LogWriter(tmp_path / "log", "w") as writer:
-        name = writer.keep(policy)
-        for n, outcome in enumerate(outcomes):
-            count = int(np.count_nonzero(outcome.position))
-            writer.append(
-                DecisionRecord(
-                    request_id=f"r{n}",
-                    user_id=None,
-                    surface="home",
-                    time=datetime(2026, 1, 1, tzinfo=UTC),
-                    policy_hash=name,
-                    slate=batch.slate(n),
-                    outcome=outcome,
-                    organic_id=["pin"] * len(batch.slate(n).organic_utility),
-                    placement_id=[f"p{n}-{slot}" for slot in range(count)],
-                )
-            )
-    return tmp_path / "log"
+    return log_batch(tmp_path / "log", batch, policy)
 
 
 def charge(log: Path, placements: Sequence[str], micros: int) -> None:

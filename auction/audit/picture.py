@@ -3,43 +3,23 @@
 from pathlib import Path
 
 from auction.audit.report import AuditReport, RegretRow
-from auction.errors import InputError
+from auction.picture import new_picture, save_picture
 from auction.policy import Pricing
 
 COLOURS = {Pricing.SECOND_PRICE: "#c2410c", Pricing.VCG: "#0f766e", Pricing.FIRST_PRICE: "#64748b"}
 MARKERS = {Pricing.SECOND_PRICE: "o", Pricing.VCG: "s", Pricing.FIRST_PRICE: "^"}
 
 
-def check_plot(path: str | Path) -> Path:
-    """The path, if a picture can be written there: to be asked before an hour's work, not after.
-
-    Raises:
-        InputError: another ending, or no such folder.
-    """
-    target = Path(path)
-    if target.suffix not in (".png", ".svg"):
-        raise InputError("plot", str(path), "give a name that ends in .png or .svg")
-    if not target.parent.is_dir():
-        raise InputError("plot", str(path), "give a file in a folder that exists")
-    return target
-
-
-def plot_regret(report: AuditReport, path: str | Path) -> Path:
+def draw_regret(report: AuditReport, path: str | Path) -> Path:
     """Write regret by slots and pricing rule to `path` (.png or .svg) and return it.
 
     Above, the share of shown ads that another bid would serve better; below, how much of what it gets at
     best a truthful ad forgoes, which is all of it where the own bid is the price.
 
     Raises:
-        InputError: as `check_plot`, or a file that cannot be written.
+        InputError: as `save_picture`.
     """
-    target = check_plot(path)
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 6.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_picture(6.4, 6.0)
     upper, lower = figure.subplots(2, 1, sharex=True)
     for pricing in Pricing:
         rows = [row for row in report.regret if row.pricing is pricing]
@@ -59,14 +39,7 @@ def plot_regret(report: AuditReport, path: str | Path) -> Path:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="0.9")
     figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    # Without a fixed salt and date two files of the same data would differ.
-    metadata = {"Date": None} if target.suffix == ".svg" else {"Software": None}
-    try:
-        with rc_context({"svg.hashsalt": "audit"}):
-            figure.savefig(target, metadata=metadata)
-    except OSError as error:
-        raise InputError(str(target), error.strerror, "give a file that can be written") from None
-    return target
+    return save_picture(figure, path, dpi=100)
 
 
 def _forgone(row: RegretRow) -> float:

@@ -15,11 +15,12 @@ from auction.audit.audit import regret_row
 from auction.audit.feed_rules import feed_of
 from auction.audit.identities import breaks
 from auction.audit.logged import check_charges, logged_slates
-from auction.audit.plot import plot_regret
+from auction.audit.picture import draw_regret
 from auction.audit.stake import stakes
 from auction.batch import SlateBatch
 from auction.billable import Billable
 from auction.errors import InputError
+from auction.hold import Hold
 from auction.log import DecisionLog, DecisionRecord
 from auction.log.events import EventWriter, LoggedEvent
 from auction.outcome import Outcome, Setter
@@ -186,6 +187,12 @@ def test_a_module_that_the_feed_does_not_reach_is_left_out() -> None:
         (four_ads(positions_since_ad=0), {"min_gap": 3}, shown(2, 0, 0, 0), "min_gap 3"),
         (four_ads(), {}, shown(2, 4, 6, 0), "max_ads 2"),
         (four_ads(), {"max_share": 0.25}, shown(2, 4, 0, 0), "max_share 0.25"),
+        (
+            four_ads(hold=np.full(3, Hold.MODULE, np.int8)),  # which would make two ads of nine items
+            {"max_share": 0.25},
+            shown(5, 7, 0, 0),
+            "max_share 0.25",
+        ),
         (four_ads(), {}, shown(5, 0, 0, 0), "ends on an ad"),
         (
             four_ads(hold=np.array([0, 0, 0, 0, 0, 3], np.int8)),  # a module behind the last ad mends nothing
@@ -328,8 +335,8 @@ def test_a_gain_that_is_only_rounding_does_not_count() -> None:
 @pytest.mark.parametrize("name", ["regret.png", "regret.svg"])
 def test_the_picture_is_the_same_file_for_the_same_report(name: str, tmp_path: Path) -> None:
     report = audit(SlateBatch.of([looks(100, 90, 10)]), TWO_SLOTS, slots=(1, 2))
-    first = plot_regret(report, tmp_path / name).read_bytes()
-    assert first == plot_regret(report, tmp_path / name).read_bytes()
+    first = draw_regret(report, tmp_path / name).read_bytes()
+    assert first == draw_regret(report, tmp_path / name).read_bytes()
     assert len(first) > 5_000
 
 
@@ -337,7 +344,7 @@ def test_the_picture_is_the_same_file_for_the_same_report(name: str, tmp_path: P
 def test_a_picture_that_cannot_be_written_is_refused(name: str, tmp_path: Path) -> None:
     report = audit(SlateBatch.of([looks(5)]), TWO_SLOTS, slots=(1,))
     with pytest.raises(InputError, match="plot"):
-        plot_regret(report, tmp_path / name)
+        draw_regret(report, tmp_path / name)
 
 
 # A log's slates and charges.

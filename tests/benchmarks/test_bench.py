@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.row import Row
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMED = (
     "auction",
     "blend",

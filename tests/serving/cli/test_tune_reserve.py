@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from auction.auction import hold_auctions
 from auction.errors import InputError
-from auction.log import DecisionRecord, LogWriter
 from auction.policy import AuctionPolicy, Exposure, Reserve
 from auction.simulation.sample import sample_slates
 from serving.cli import app
+from tests.auction.small_log import log_batch
 
 POLICY = AuctionPolicy(
     exchange_rate=12_000.0,
@@ -23,29 +22,8 @@ POLICY = AuctionPolicy(
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from datetime import UTC, datetime
-
-    folder = tmp_path_factory.mktemp("tune") / "log"
     batch = sample_slates(np.random.default_rng(0), 120, ads=(0, 8), organics=(0, 10))
-    outcomes = hold_auctions(batch, POLICY)
-    with LogWriter(folder, "w") as writer:
-        name = writer.keep(POLICY)
-        for n in range(len(batch)):
-            slate, outcome = batch.slate(n), outcomes[n]
-            writer.append(
-                DecisionRecord(
-                    request_id=f"r{n}",
-                    user_id=f"u{n % 60}",
-                    surface="home",
-                    time=datetime(2026, 1, 1, tzinfo=UTC),
-                    policy_hash=name,
-                    slate=slate,
-                    outcome=outcome,
-                    organic_id=["pin"] * len(slate.organic_utility),
-                    placement_id=["p"] * int(np.count_nonzero(outcome.position)),
-                )
-            )
-    return folder
+    return log_batch(tmp_path_factory.mktemp("tune") / "log", batch, POLICY, users=60)
 
 
 def test_a_table_a_policy_and_a_picture(log: Path, tmp_path: Path) -> None:
@@ -84,9 +62,14 @@ def test_json_agrees_with_the_policy_it_holds(log: Path) -> None:
 
 
 def test_errors_are_one_line_and_help_shows_an_example(log: Path, tmp_path: Path) -> None:
-    for arguments in ([str(tmp_path / "none")], [str(log), "--out", str(tmp_path / "no" / "policy.yaml")]):
+    for arguments in (
+        [str(tmp_path / "none")],
+        [str(log), "--out", str(tmp_path / "no" / "policy.yaml")],
+        [str(tmp_path / "none"), "--plot", str(tmp_path / "reserve.pdf")],
+    ):
         result = CliRunner().invoke(app, ["tune", "reserve", *arguments])
         assert isinstance(result.exception, InputError)
         assert "\n" not in str(result.exception)
+    assert "plot" in str(result.exception)  # before the log is read
     assert CliRunner().invoke(app, ["tune", "reserve", str(log), "--event", "tap"]).exit_code == 2
     assert "Example" in CliRunner().invoke(app, ["tune", "reserve", "--help"]).output
