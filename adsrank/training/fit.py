@@ -297,7 +297,8 @@ def _rates(labels: Labels, exposure: ExposureCurve, late: LateRule | None) -> di
     rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if labels.has(head)}
     rates["conversion_given_click"] = labels.conversion_rate()
     if late is not None:
-        rates["conversion_given_click"] = late.rate(labels.feedback(late.window_s).take(labels.click > 0))
+        clicks = labels.take(np.flatnonzero(labels.click))
+        rates["conversion_given_click"] = late.rate(clicks.feedback(late.window_s), clicks.known)
     if labels.has("order_value"):
         rates["order_value"] = labels.order_value_mean()
     return rates

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from adsrank.errors import InputError
 from adsrank.models.exposure import ExposureCurve
 from adsrank.training.delay.feedback import Feedback
+from adsrank.training.delay.targets import LateRule
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -45,6 +46,9 @@ class Labels:
     """Seconds from click to conversion, 0 without one; None where the table does not have the column."""
     elapsed_s: Float64 | None = None
     """Seconds from the ad shown to the table's end, for which a conversion could be known."""
+    known: Float64 | None = None
+    """The share of conversions known at the row's age, by a law of older clicks too; None: by the law of the
+    rows that are trained on."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -115,6 +119,12 @@ class Labels:
             raise InputError("conversion_delay_s", "absent", "late conversions need each one's delay")
         delay = np.where(self.conversion > 0, self.delay_s, np.nan)
         return Feedback(self.conversion, delay, self.elapsed_s, window_s)
+
+    def aged(self, rule: LateRule) -> "Labels":
+        """The same with `known` by the rule's law, if it has one."""
+        if rule.law is None or self.elapsed_s is None:
+            return self
+        return replace(self, known=rule.law.complete(self.elapsed_s))
 
     def conversion_rate(self) -> float:
         """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""

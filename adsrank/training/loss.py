@@ -36,7 +36,7 @@ class Targets:
         self.conversion, self.weight = _float(labels.conversion), _float(labels.mature)
         self.share = None
         if late is not None:
-            known = late.targets(labels.feedback(late.window_s))
+            known = late.targets(labels.feedback(late.window_s), labels.known)
             self.conversion, self.weight = _float(known.target), _float(known.weight)
             self.share = _float(known.share) if late.late == "delayed_feedback" else None
         worth = labels.of("order_value") if labels.has("order_value") else None

@@ -59,13 +59,13 @@ class LateRule:
         law = curve if curve.reach_s >= REACH * clicks.window_s else WeibullDelay.fit(clicks)
         return cls(late, clicks.window_s, law)
 
-    def rate(self, clicks: Feedback) -> float:
+    def rate(self, clicks: Feedback, known: Float64 | None = None) -> float:
         """Conversions per click, of clicks by what is known of them; half a one in ten is the prior."""
-        known = self.targets(clicks)
-        bought, told = (known.weight * known.target).sum(), (known.weight * known.share).sum()
+        rows = self.targets(clicks, known)
+        bought, told = (rows.weight * rows.target).sum(), (rows.weight * rows.share).sum()
         return float(min((bought + 0.5) / (told + 10), 0.99))
 
-    def targets(self, rows: Feedback) -> LateTargets:
+    def targets(self, rows: Feedback, known: Float64 | None = None) -> LateTargets:
         """What the rows teach (clicks, or ads shown, of which the unclicked are known never to convert).
 
         - mature_only: the label, of rows whose window is over.
@@ -76,12 +76,16 @@ class LateRule:
           itself are taken off the negatives.
         - delayed_feedback: the likelihood of what is known, which happens with probability p F(elapsed)
           (Chapelle 2014, the factor f(delay) of a conversion being free of p).
+
+        Parameters:
+            known: F(elapsed) of each row, where it is known already; default: by the rule's law.
         """
         one, label = np.ones(len(rows)), rows.conversion
         if self.law is None:
             counts = rows.mature if self.late == "mature_only" else one
             return LateTargets(counts.astype(np.float64), label, one)
-        known = self.law.complete(rows.elapsed_s)
+        if known is None:
+            known = self.law.complete(rows.elapsed_s)
         if self.late == "delayed_feedback":
             return LateTargets(one, label, known)
         old = known >= LEAST_COMPLETE
