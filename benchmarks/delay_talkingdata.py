@@ -76,7 +76,7 @@ def walk(
     learners["oracle"] = clicks.learner("naive", x, hours, oracle=True)
     return {
         name: progressive(
-            clicks.feedback, learn, every_s=every * HOUR_S, first_s=first_s, replicates=20
+            clicks.feedback, learn, every_s=every * HOUR_S, first_s=first_s, replicates=0
         ).predictions
         for name, learn in learners.items()
     }

@@ -101,6 +101,7 @@ def progressive(
         every_s: length of a step.
         first_s: when the first step begins, in seconds before the end of the log.
         cluster: [n] ids of what the bootstrap draws as a whole (users); default: clicks.
+        replicates: of the bootstrap; 0 counts and predicts, and measures nothing.
 
     A step's clicks are scored if their window was over at the end of the log; the walk stops where no
     further click is.
@@ -154,7 +155,7 @@ def _figures(
     drawn = None if cluster is None else cluster[rows]
 
     def one(metric: Metric) -> Interval | None:
-        if not len(rows) or labels.min() == labels.max():
+        if not replicates or not len(rows) or labels.min() == labels.max():
             return None
         try:
             return metrics.with_interval(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -10,13 +11,17 @@ from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve
 from adsrank.training.config import TrainConfig
-from adsrank.training.delay import LateRule
+from adsrank.training.delay import DelayCurve, LateRule
 from adsrank.training.fit import fit_network
 from adsrank.training.labels import Labels
 from adsrank.training.loss import Targets, loss
+from adsrank.training.parts import Parts
+from adsrank.training.prepare import Since, prepare_parts, prepare_table
 
 DAY = 86_400.0
 N = 10_000
+WAIT = DelayCurve(np.array([4 * DAY]), np.ones(1), 4 * DAY, 4 * DAY)
+"""A law that differs from any that could be fitted."""
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +53,15 @@ def newest():
     return table, p
 
 
+ROW = {
+    "name": "seller", "source": "seller", "type": "integer", "transform": "vocabulary", "group": "ad",
+    "min_count": 1,
+}  # fmt: skip
+SPEC = FeatureSpec.model_validate({"extra_sources": ["seller"], "features": [ROW]})
+
+
 def fitted(table, late):
-    row = {
-        "name": "seller", "source": "seller", "type": "integer", "transform": "vocabulary", "group": "ad",
-        "min_count": 1,
-    }  # fmt: skip
-    spec = FeatureSpec.model_validate({"extra_sources": ["seller"], "features": [row]})
-    transform = CompiledTransform.fit(table, spec)
+    transform = CompiledTransform.fit(table, SPEC)
     batch, labels = transform.apply(table), Labels.read(table, 4.0)
     config = TrainConfig(
         late_conversions=late, attribution_days=4.0, epochs=4, batch_size=256, learn_exposure=False,
@@ -90,6 +97,31 @@ def test_without_a_rule_only_rows_whose_window_is_over_count(newest):
         whole = loss(outputs, targets, config)
         assert abs(whole - plain) > 1e-3
         assert sum(halves) / 2 == pytest.approx(float(whole), rel=1e-5)
+
+
+def test_the_newest_hours_take_the_law_of_the_delay_from_older_clicks(newest, tmp_path):
+    """A day of a window of four tells nothing of the second: by the whole log a young click is worth less."""
+    table, _ = newest
+    config = TrainConfig(late_conversions="delayed_feedback", attribution_days=4.0)
+    time = table["time"].cast(pa.int64()).to_numpy()
+    moment = int(time[-1] - 86_400_000_000)
+    since = Since(moment, CompiledTransform.fit(table, SPEC))
+    prepared = prepare_table(table, SPEC, config, since)
+    labels = prepared.rows.read(0, len(prepared.rows))[1]
+    assert labels.time[0] >= moment
+    exact = (1 - np.exp(-labels.elapsed_s / (1.2 * DAY))) / (1 - np.exp(-4 / 1.2))
+    assert labels.known == pytest.approx(exact, abs=0.04)
+    assert Targets(
+        labels, ExposureCurve.flat(), LateRule("delayed_feedback", 4 * DAY, WAIT)
+    ).share.numpy() == (pytest.approx(labels.known, rel=1e-6))
+    # Streamed from parts, the same rows are worth the same.
+    for number, start in enumerate((0, 3000, 7000)):
+        pq.write_table(table.slice(start, (3000, 4000, N)[number]), tmp_path / f"{number}.parquet")
+    read = prepare_parts(Parts(tmp_path), SPEC, config, tmp_path / "rows", since=since)
+    assert np.array_equal(read.rows.read(0, len(read.rows))[1].known, labels.known)
+    # Nobody asked: no such column.
+    plain = prepare_table(table, SPEC, TrainConfig(attribution_days=4.0), since)
+    assert plain.rows.read(0, 10)[1].known is None
 
 
 def test_a_table_without_delays_is_refused_by_name(newest):
