@@ -29,6 +29,7 @@ from adsrank.training.config import TrainConfig
 from adsrank.training.delay import DelayCurve, Feedback, LateLogistic
 from adsrank.training.fit import fit_network
 from adsrank.training.labels import Labels
+from adsrank.training.progressive import Predict, Walk, progressive
 
 LAW = replace(LAWS["considered"], click_rate=0.08, matched_click_rate=0.2, conversion_rate=0.12)
 WINDOW_S = LAW.delay.longest_s
@@ -90,16 +91,18 @@ def excess(truth: np.ndarray, said: np.ndarray) -> float:
     return float(wrong.mean())
 
 
+def features() -> ColumnTransformer:
+    """Ids as columns of their own, where seen three times; numbers to one scale."""
+    ids = OneHotEncoder(handle_unknown="ignore", min_frequency=3)
+    return ColumnTransformer(
+        [("ids", ids, IDS), ("numbers", StandardScaler(), NUMBERS)], sparse_threshold=1.0
+    )
+
+
 def linear(market: Late, ridge: float = 10.0) -> Iterator[tuple[str, float, float]]:
     """(model, excess, PCOC against the truth) of logistic regressions on the clicks."""
     clicks, coming = market.past.filter(pc.equal(market.past["click"], 1)), market.coming
-    encoder = ColumnTransformer(
-        [
-            ("ids", OneHotEncoder(handle_unknown="ignore", min_frequency=3), IDS),
-            ("numbers", StandardScaler(), NUMBERS),
-        ],
-        sparse_threshold=1.0,
-    )
+    encoder = features()
     x = encoder.fit_transform(clicks.select(IDS + NUMBERS).to_pandas())
     asked = encoder.transform(coming.select(IDS + NUMBERS).to_pandas())
     delay = clicks["conversion_delay_s"].fill_null(np.nan).to_numpy()
@@ -138,3 +141,28 @@ def network(market: Late, epochs: int = 2) -> Iterator[tuple[str, float, float]]
         )
         said = fitted.network.probabilities(asked)["conversion_given_click"]
         yield name, excess(truth, said), float(said.sum() / truth.sum())
+
+
+def walk(market: Late, late: str, ridge: float = 10.0) -> Walk:
+    """A logistic regression retrained daily on the newest week, from the fourteenth day before the end."""
+    clicks = market.table.filter(pc.equal(market.table["click"], 1))
+    columns = clicks.select(IDS + NUMBERS).to_pandas()
+    delay = clicks["conversion_delay_s"].fill_null(np.nan).to_numpy()
+    end = market.moment / 1e6 + WINDOW_S
+    elapsed = end - clicks["time"].cast(pa.int64()).to_numpy() / 1e6
+
+    def learn(rows: np.ndarray, known: Feedback) -> Predict:
+        newest = known.elapsed_s < WINDOW_S
+        own, seen = rows[newest], known.take(newest)
+        if late == "oracle":
+            seen = Feedback.observe(delay[own], np.full(len(own), WINDOW_S), WINDOW_S)
+        law = DelayCurve.fit(known) if late == "delayed_feedback" else None
+        encoder = features()
+        x = encoder.fit_transform(columns.iloc[own])
+        way = "delayed_feedback" if late == "delayed_feedback" else "naive"
+        model = LateLogistic(way, ridge=ridge, law=law).fit(x, seen)
+        return lambda asked: model.predict(encoder.transform(columns.iloc[asked]))
+
+    return progressive(
+        Feedback.observe(delay, elapsed, WINDOW_S), learn, every_s=86_400.0, first_s=2 * WINDOW_S
+    )
