@@ -1,8 +1,21 @@
-"""Scoring speed of a bundle: one request's candidates, one thread, from columns to probabilities."""
+"""Scoring speed with one thread: of a bundle, from columns to probabilities, and of the heavy network alone.
 
+The network runs with and without its action sequence, beside the same graph on ONNX Runtime, which is
+installed into a temporary folder for the run; where that fails, its rows say so.
+
+    adsrank bench score
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -17,23 +30,70 @@ from adsrank.models.bundle import Bundle
 from adsrank.models.config import ModelConfig
 from adsrank.request import AdRequest
 from adsrank.training import TrainConfig, train
+from benchmarks import heavy, peers
 from benchmarks.row import Row
 
+ROOT = Path(__file__).resolve().parents[1]
+# All that the three ask for beyond this project's own packages, numpy and protobuf among them.
+ONNX = [
+    "onnxruntime==1.31.1",
+    "onnx==1.23.2",
+    "onnxscript==0.7.2",
+    "onnx_ir==1.1.0",
+    "ml_dtypes==0.6.0",
+    "flatbuffers==25.12.19",
+]
+FIGURES = ("p50", "p99", "busy")
 ADS = 20_000
 NOW = datetime(2026, 3, 16, tzinfo=UTC)
 
 
 def rows() -> Iterator[Row]:
-    """Figures of the shipped model size, and of four experts of 256-128."""
+    """Figures of a bundle of the shipped size, and of the heavy network."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield from _rows("shipped size", ModelConfig(), "<= 3")
-        yield from _rows(
-            "4 experts of 256-128", ModelConfig(embedding=16, hidden=256, output=128, tower=64), None
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            had = peers.install(ONNX, Path(folder))
+            for sequence in (False, True):
+                yield from heavy_rows(sequence, folder if had else None)
     finally:
         torch.set_num_threads(threads)
+
+
+def heavy_rows(sequence: bool, packages: str | None) -> Iterator[Row]:
+    """500 candidates, 4 experts of 256-128, 4 towers: ours and ONNX Runtime's, in turns in one process."""
+    found = None if packages is None else _beside(sequence, packages)
+    if found is None:
+        nothing = {"theirs": dict.fromkeys(FIGURES, math.nan), "apart": math.nan}
+        found = {**heavy.alternating({"ours": heavy.ours(sequence)}), **nothing}
+    name = f"{heavy.CANDIDATES} candidates, MMoE 4 x (256-128)" + (", 100 actions" if sequence else "")
+    ours, theirs, peer = found["ours"], found["theirs"], f"ONNX Runtime {ONNX[0].partition('==')[2]}"
+    for figure in FIGURES:
+        kind = "processor time, p50" if figure == "busy" else figure
+        yield Row(f"{name}: ours, {kind}", ours[figure], "ms")
+        yield Row(peers.named(f"{name}: {peer}, {kind}", theirs[figure]), theirs[figure], "ms")
+    yield Row(f"{name}: ours over {peer}, p50", ours["p50"] / theirs["p50"], "x", "<= 1.15")
+    yield Row(f"{name}: ours over {peer}, processor time", ours["busy"] / theirs["busy"], "x")
+    yield Row(f"{name}: furthest of our logits from {peer}", found["apart"], "", "<= 1e-4")
+
+
+def _beside(sequence: bool, packages: str) -> dict[str, Any] | None:
+    """Figures of both from a process that has the packages; None where it cannot run here."""
+    path = os.pathsep.join([str(ROOT), packages, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.heavy", *(["--sequence"] if sequence else [])],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"},
+    )
+    if done.returncode != 0:
+        return None
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def _rows(label: str, size: ModelConfig, to_reach: str | None) -> Iterator[Row]:

@@ -9,8 +9,12 @@ per processor second are the ones to compare.
     adsrank bench train
 """
 
+import os
+import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +28,14 @@ from adsrank.models.config import InteractionConfig, ModelConfig
 from adsrank.training.config import ScheduleConfig, TrainConfig
 from adsrank.training.fit import Fitted, fit_rows
 from adsrank.training.labels import Labels
+from adsrank.training.memory import keep_freed_memory
 from adsrank.training.prepare import Prepared
 from adsrank.training.rows import MemoryRows
 from adsrank.training.split import Split
+from benchmarks.peers import install, named
+from benchmarks.row import Row
 from calibration import IsotonicCalibrator, metrics
-from calibration.metrics import with_interval
+from calibration.interval import with_interval
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "bench"
 MAKE_TABLE, PEERS = SHARED / "make_table.py", SHARED / "bench_ctr.py"
@@ -47,10 +54,11 @@ _COMMON = TrainConfig(
     batch_size=BATCH,
     epochs=1,
     learning_rate=2e-3,
-    schedule=ScheduleConfig(warmup=0.1, shape="cosine", floor=0.1),
+    embedding_learning_rate=4e-2,
+    schedule=ScheduleConfig(warmup=0.2, shape="cosine"),
     weight_decay=0.0,
-    embedding_decay=0.0,
-    embedding_epsilon=1e-8,
+    embedding_decay=2.0,
+    embedding_epsilon=1e-4,
     unknown_rate=0.0,
     attribution_days=0.0,
     learn_exposure=False,
@@ -76,6 +84,9 @@ CONFIGS = {
         update={
             "heads": ("click", "conversion_given_click"),
             "entire_space": 1.0,
+            "learning_rate": 4e-3,
+            "embedding_learning_rate": 2e-2,
+            "embedding_epsilon": 1e-5,
             "model": ModelConfig(
                 embedding=16, products=False, sequence=None, experts=4, hidden=256, output=128, tower=64
             ),
@@ -149,7 +160,7 @@ def fit(prepared: Prepared, config: TrainConfig) -> tuple[Fitted, dict[str, floa
     finally:
         torch.set_num_threads(threads)
     calibrated = IsotonicCalibrator().fit(before["click"], known.click).transform(raw["click"])
-    ratio = with_interval(metrics.pcoc, calibrated, seen.click)
+    ratio = with_interval(metrics.pcoc, calibrated, seen.click, seed=0)
     figures = {
         "click_auc": metrics.auc(raw["click"], seen.click),
         "click_pcoc_raw": metrics.pcoc(raw["click"], seen.click),
@@ -161,3 +172,89 @@ def fit(prepared: Prepared, config: TrainConfig) -> tuple[Fitted, dict[str, floa
         joint = raw["click"] * raw["conversion_given_click"]
         figures["buy_auc"] = metrics.auc(joint, seen.conversion)
     return fitted, figures
+
+
+def run_peer(library: str, kind: str, folder: Path, table: Path) -> Peer:
+    """One library's trainer on the table, in a process of its own; installed into `folder` the first time."""
+    missing = Peer(*[float("nan")] * 5)
+    packages = folder / library
+    if not packages.is_dir() and not install(LIBRARIES[library], packages):
+        return missing
+    done = subprocess.run(
+        [sys.executable, str(PEERS), library, kind, str(BATCH), str(table)],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(packages), str(FUXICTR_MODELS)]),
+            "THREADS": "1",
+        },
+    )
+    said = done.stdout.strip().splitlines()
+    wall = re.search(
+        r"wall [\d.]+ s = ([\d,]+) rows/s, CPU [\d.]+ s = ([\d,]+) rows/CPU-s", said[-1] if said else ""
+    )
+    heads = re.findall(r"(?:click|buy) AUC ([\d.]+) LL [\d.]+ p/y ([\d.]+)", said[-1] if said else "")
+    if done.returncode != 0 or wall is None or not heads:
+        return missing
+    rates = [float(text.replace(",", "")) for text in wall.groups()]
+    buy = float(heads[1][0]) if len(heads) > 1 else float("nan")
+    return Peer(*rates, float(heads[0][0]), float(heads[0][1]), buy)
+
+
+def rows() -> Iterator[Row]:
+    """Figures of both models and of each library; nothing where the shared scripts are absent."""
+    if not (MAKE_TABLE.is_file() and PEERS.is_file()):
+        return
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    keep_freed_memory()  # as `adsrank train` does
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        table = folder / "table.npz"
+        prepared = prepare(shared_table(table))
+        for kind, least, ratio in (("deepfm", 45_000, 1.4), ("mmoe", 15_000, 1.2)):
+            fitted, figures = fit(prepared, CONFIGS[kind])
+            peers = {library: run_peer(library, kind, folder, table) for library in LIBRARIES}
+            yield from _rows(NAME_OF[kind], fitted, figures, peers, least, ratio)
+
+
+NAME_OF = {"deepfm": "DeepFM", "mmoe": "MMoE"}
+
+
+def _rows(
+    model: str, fitted: Fitted, figures: dict[str, float], peers: dict[str, Peer], least: int, ratio: float
+) -> Iterator[Row]:
+    yield Row(f"train {model}: ours", fitted.rows_per_s, "rows/s", f">= {least}")
+    yield Row(f"train {model}: ours, per processor second", fitted.rows_per_cpu_s, "rows/s")
+    for library, peer in peers.items():
+        name = f"train {model}: {NAMES[library]}"
+        yield Row(named(name, peer.rows_per_s), peer.rows_per_s, "rows/s")
+        yield Row(named(f"{name}, per processor second", peer.rows_per_s), peer.rows_per_cpu_s, "rows/s")
+    known = [peer for peer in peers.values() if not np.isnan(peer.rows_per_s)]
+    if known:
+        best = max(peer.rows_per_cpu_s for peer in known)
+        over = fitted.rows_per_cpu_s / best
+        yield Row(f"train {model}: ours over the quickest of them", over, "x", f">= {ratio}")
+    for library, peer in peers.items():
+        yield Row(named(f"train {model}: {NAMES[library]}, click AUC", peer.rows_per_s), peer.click_auc, "")
+    best_auc = max((peer.click_auc for peer in known), default=float("nan"))
+    yield Row(
+        f"train {model}: ours, click AUC", figures["click_auc"], "", f">= {best_auc:.4f}" if known else None
+    )
+    if "buy_auc" in figures:
+        for library, peer in peers.items():
+            yield Row(named(f"train {model}: {NAMES[library]}, buy AUC", peer.rows_per_s), peer.buy_auc, "")
+        best_buy = max((peer.buy_auc for peer in known), default=float("nan"))
+        bound = f">= {best_buy:.4f}" if known else None
+        yield Row(f"train {model}: ours, buy AUC", figures["buy_auc"], "", bound)
+    for library, peer in peers.items():
+        name = named(f"train {model}: {NAMES[library]}, click PCOC", peer.rows_per_s)
+        yield Row(name, peer.click_pcoc, "")
+    yield Row(f"train {model}: ours, click PCOC uncalibrated", figures["click_pcoc_raw"], "")
+    yield Row(
+        f"train {model}: ours, distance of the calibrated click PCOC from 1 (95 % of resamples: "
+        f"{figures['click_pcoc_low']:.3f} to {figures['click_pcoc_high']:.3f})",
+        abs(figures["click_pcoc"] - 1),
+        "",
+        "<= 0.01",
+    )

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve, fit_exposure
@@ -147,10 +146,11 @@ class _Fit:
 
     def _begin(self, start: dict[str, Tensor] | None) -> Standing:
         batch, labels = evenly(self.known, self.config.window_rows)
-        _labelled(labels, self.config)
         exposure = _exposure(labels, _base_rates(labels, self.config), self.config)
         self.network.initialize(
-            self.generator, _rates(labels, exposure, self.late), torch.from_numpy(self.transform.silent_)
+            self.generator,
+            _rates(labels, exposure, self.config, self.late),
+            torch.from_numpy(self.transform.silent_),
         )
         if start is None:
             return Standing(exposure, _copy(self.network), exposure)
@@ -270,14 +270,6 @@ class _Fit:
         self.checkpoints.save({**held, **network, "generator": self.generator.get_state()}, numbers, standing)
 
 
-def _labelled(labels: Labels, config: TrainConfig) -> None:
-    """Raises InputError where a head has no label to learn from; names it."""
-    for head in config.heads:
-        if not labels.has(head):
-            column = "value_micros" if head == "order_value" else head
-            raise InputError(column, "absent", f"the head {head!r} needs this column; leave the head out")
-
-
 def _exposure(labels: Labels, probabilities: np.ndarray, config: TrainConfig) -> ExposureCurve:
     if not config.learn_exposure:
         return ExposureCurve.flat(config.exposure.positions)
@@ -291,17 +283,21 @@ def _base_rates(labels: Labels, config: TrainConfig) -> np.ndarray:
     return np.broadcast_to(np.array(rates), (len(labels), len(rates)))
 
 
-def _rates(labels: Labels, exposure: ExposureCurve, late: LateRule | None) -> dict[str, float]:
+def _rates(
+    labels: Labels, exposure: ExposureCurve, config: TrainConfig, late: LateRule | None
+) -> dict[str, float]:
     """The rate each head starts from: labels over exposure; conversions over the clicks that tell."""
     share = float(labels.exposure(exposure).sum())
-    rates = {head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if labels.has(head)}
-    rates["conversion_given_click"] = labels.conversion_rate()
+    rates = {
+        head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if head in config.heads
+    }
+    if "order_value" in config.heads:
+        rates["order_value"] = labels.order_value_mean()
+    conversion = labels.conversion_rate()
     if late is not None:
         clicks = labels.take(np.flatnonzero(labels.click))
-        rates["conversion_given_click"] = late.rate(clicks.feedback(late.window_s), clicks.known)
-    if labels.has("order_value"):
-        rates["order_value"] = labels.order_value_mean()
-    return rates
+        conversion = late.rate(clicks.feedback(late.window_s), clicks.known)
+    return {**rates, "conversion_given_click": conversion}
 
 
 def _forget(ad: HalfTensors, unknown: Tensor, rate: float, generator: torch.Generator) -> HalfTensors:

@@ -142,8 +142,15 @@ class Labels:
         return float(worth.mean()) if len(worth) else 1.0
 
     def of(self, head: str) -> Float64:
-        """The label of a head; `conversion_given_click` and `click_conversion` read `conversion`."""
-        found: Float64 = self.conversion if "conversion" in head else getattr(self, head)
+        """The label of a head; `conversion_given_click` and `click_conversion` read `conversion`.
+
+        Raises:
+            InputError: the table does not have it; names the column.
+        """
+        found: Float64 | None = self.conversion if "conversion" in head else getattr(self, head)
+        if found is None:
+            column = "value_micros" if head == "order_value" else head
+            raise InputError(column, "absent", f"the head {head!r} needs this column; leave the head out")
         return found
 
 

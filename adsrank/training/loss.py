@@ -91,7 +91,7 @@ def terms(outputs: Tensor, targets: Targets, config: TrainConfig) -> Iterator[Te
                 both = -(bought * joint + (1 - bought) * missed) * targets.weight
                 yield Term(JOINT, config.entire_space, both.mean(), targets.weight.mean())
         elif head == "order_value":
-            assert targets.value is not None, "labels without order values are refused before"
+            assert targets.value is not None  # `Labels.of` names a column that is absent
             paid = targets.conversion * targets.weight * (targets.value > 0)
             above = (targets.value - output).clamp(max=FURTHEST)
             yield Term(head, weight, (paid * (torch.expm1(above) - above)).mean(), paid.mean())

@@ -17,6 +17,7 @@ from adsrank.training.checkpoint import Checkpoints
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import fit_rows
 from adsrank.training.journal import Journal, Silent
+from adsrank.training.memory import keep_freed_memory
 from adsrank.training.prepare import Prepared
 from adsrank.training.prepared_folder import read_prepared, write_prepared
 from adsrank.training.run_folder import RunFolder
@@ -87,6 +88,7 @@ def fit_share(told: dict[str, Any]) -> None:
     """What each worker runs."""
     config = TrainConfig.model_validate(told["config"])
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     workers = Workers.joined()
     prepared = read_prepared(Path(told["place"]))
     journal: Journal = Silent()

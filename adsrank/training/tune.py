@@ -9,6 +9,7 @@ import torch
 from adsrank.errors import AdsrankError, InputError
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import fit_rows
+from adsrank.training.memory import keep_freed_memory
 from adsrank.training.prepare import Prepared
 from adsrank.training.prepared_folder import read_prepared, write_prepared
 from adsrank.training.ray_train import start_ray
@@ -118,6 +119,7 @@ def fit_trial(told: dict[str, Any]) -> None:
     """What each trial runs: the fit of `adsrank train`, reporting each epoch."""
     config = changed(TrainConfig.model_validate(told["base"]), told["changes"])
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     prepared = read_prepared(Path(told["place"]))
     fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, journal=_Reporter())
 

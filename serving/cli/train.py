@@ -43,8 +43,10 @@ def run(
     """Train, calibrate on later rows, test on the last ones, and save the bundle."""
     from adsrank.features.spec import FeatureSpec
     from adsrank.training.config import TrainConfig
+    from adsrank.training.memory import keep_freed_memory
     from adsrank.training.run import run as train
 
+    keep_freed_memory()
     settings = TrainConfig.load(config) if config else TrainConfig()
     if space:
         settings = settings.model_copy(update={"embedding_space": space})

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adsrank.models.blocks.split_linear import SplitLinear
+from adsrank.models.blocks.split_linear import SplitLinear, initialize
 from adsrank.models.config import ModelConfig
 
 
@@ -30,7 +30,10 @@ class Mixing(nn.Module):
         if logits is None:
             return expert.expand(self.tasks, -1, -1)
         n, mine = len(logits), self.tasks * (self.shared + self.own)
-        gate = logits[:, :mine].view(n, self.tasks, -1).softmax(2)
+        # Experts first: a softmax over a handful of neighbours is slower than over as many rows.
+        gate = (
+            logits[:, :mine].view(n, self.tasks, -1).permute(2, 0, 1).contiguous().softmax(0).permute(1, 2, 0)
+        )
         mixed = torch.bmm(gate[:, :, : self.shared], expert[: self.shared].transpose(0, 1)).transpose(0, 1)
         if self.own:
             kept = expert[self.shared :].view(self.tasks, self.own, n, -1)
@@ -67,8 +70,8 @@ class Extraction(nn.Module):
         tasks, n = self.mixing.tasks, below.shape[1]
         own = below[:tasks].repeat_interleave(self.mixing.own, 0)
         read = torch.cat([below[tasks:].expand(self.mixing.shared, -1, -1), own])
-        hidden = F.relu(torch.baddbmm(self.first_bias, read, self.first_weight))
-        expert = F.relu(torch.baddbmm(self.second_bias, hidden, self.second_weight))
+        hidden = F.relu_(torch.baddbmm(self.first_bias, read, self.first_weight))
+        expert = F.relu_(torch.baddbmm(self.second_bias, hidden, self.second_weight))
         gate = torch.bmm(below[:tasks], self.gate_weight).transpose(0, 1).reshape(n, -1)
         if self.pool_weight is not None:
             gate = torch.cat([gate, below[tasks] @ self.pool_weight], 1)
@@ -99,19 +102,21 @@ class Experts(nn.Module):
         )
 
     def initialize(self, generator: torch.Generator) -> None:
-        self.first.initialize(generator)
+        layers = [(self.first, 1.0)]
+        if self.gate is not None:
+            layers.append((self.gate, 0.1))  # gates start near even
+        initialize(layers, generator)
         deviation = math.sqrt(2.0 / self.second_weight.shape[1])
         self.second_weight.normal_(0.0, deviation, generator=generator)
-        if self.gate is not None:
-            self.gate.initialize(generator, 0.1)  # gates start near even
         for level in self.above:
             cast(Extraction, level).initialize(generator)
 
     def forward(self, request: Tensor, ad: Tensor) -> Tensor:
         """float32 [tasks, n, O] of request [n or 1, ...] and ad [n, ...]."""
         n, (count, width, _) = len(ad), self.second_weight.shape
-        hidden = F.relu(self.first(request, ad)).view(n, count, width).transpose(0, 1)
-        expert = F.relu(torch.baddbmm(self.second_bias, hidden, self.second_weight))
+        # In place: the largest tensor of a request is not allocated twice.
+        hidden = F.relu_(self.first(request, ad)).view(n, count, width).transpose(0, 1)
+        expert = F.relu_(torch.baddbmm(self.second_bias, hidden, self.second_weight))
         mixed: Tensor = self.mixing(expert, None if self.gate is None else self.gate(request, ad))
         for level in self.above:
             mixed = level(mixed)

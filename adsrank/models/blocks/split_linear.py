@@ -1,10 +1,10 @@
 """A linear layer over both halves of a batch, the request's part computed once a request."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class SplitLinear(nn.Module):
@@ -16,19 +16,26 @@ class SplitLinear(nn.Module):
 
     def __init__(self, request: int, ad: int, width: int) -> None:
         super().__init__()
-        self.request_weight = nn.Parameter(torch.empty(width, request))
-        self.ad_weight = nn.Parameter(torch.empty(width, ad))
+        # Inputs by outputs: the product needs no transposed operand.
+        self.request_weight = nn.Parameter(torch.empty(request, width))
+        self.ad_weight = nn.Parameter(torch.empty(ad, width))
         self.bias = nn.Parameter(torch.zeros(width))
-
-    def initialize(self, generator: torch.Generator, scale: float = 1.0) -> None:
-        """Normal with deviation `scale` sqrt(2 / inputs) (He et al., 2015)."""
-        deviation = scale * math.sqrt(2.0 / (self.request_weight.shape[1] + self.ad_weight.shape[1]))
-        for weight in (self.request_weight, self.ad_weight):
-            weight.normal_(0.0, deviation, generator=generator)
 
     def forward(self, request: Tensor, ad: Tensor) -> Tensor:
         """float32 [n, width] of request [n or 1, ...] and ad [n, ...]."""
-        asked = F.linear(request, self.request_weight, self.bias)
-        if len(asked) == 1:
-            return F.linear(ad, self.ad_weight, asked[0])
-        return torch.addmm(asked, ad, self.ad_weight.T)
+        asked = torch.addmm(self.bias, request, self.request_weight)
+        return torch.addmm(asked[0] if len(asked) == 1 else asked, ad, self.ad_weight)
+
+
+def initialize(layers: Iterable[tuple[SplitLinear, float]], generator: torch.Generator) -> None:
+    """Normal with deviation scale sqrt(2 / inputs) (He et al., 2015) for layers of the same inputs.
+
+    They are drawn as if they were one layer: half by half, an output after the other.
+    """
+    layers = list(layers)
+    for half in ("request_weight", "ad_weight"):
+        for layer, scale in layers:
+            weight = getattr(layer, half)
+            deviation = scale * math.sqrt(2.0 / (len(layer.request_weight) + len(layer.ad_weight)))
+            drawn = torch.empty(weight.shape[::-1]).normal_(0.0, deviation, generator=generator)
+            weight.copy_(drawn.T)
