@@ -1,6 +1,6 @@
 """Logistic regression on clicks whose conversions may be late."""
 
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -52,9 +52,11 @@ class LateLogistic:
         """Learn from clicks [n] with features x [n, k], an array or a sparse matrix.
 
         Raises:
-            InputError: another number of rows, features that are not finite, a ridge not above 0, or no row
-                that counts.
+            InputError: an unknown way, another number of rows, features that are not finite, a ridge not above
+                0, or no row that counts.
         """
+        if self.late not in get_args(LateConversions):
+            raise InputError("late", self.late, f"give one of {get_args(LateConversions)}")
         for name in ("ridge", "delay_ridge"):
             if not getattr(self, name) > 0:
                 raise InputError(name, getattr(self, name), "give a number above 0: it keeps weights finite")

@@ -69,6 +69,8 @@ def test_bad_input_is_named(law):
     young = Feedback.observe(np.full(50, np.nan), np.full(50, DAY), law.window_s)
     with pytest.raises(InputError, match="window is over"):
         LateLogistic("mature_only").fit(x, young)
+    with pytest.raises(InputError, match="give one of"):
+        LateLogistic("wait").fit(x, known)
     with pytest.raises(InputError, match="50, one a click"):
         LateLogistic().fit(x[:40], known)
     with pytest.raises(InputError, match="finite"):
