@@ -52,8 +52,8 @@ class LateLogistic:
         """Learn from clicks [n] with features x [n, k], an array or a sparse matrix.
 
         Raises:
-            InputError: an unknown way, another number of rows, features that are not finite, a ridge not above
-                0, or no row that counts.
+            InputError: an unknown way, another number of rows, features that are not finite, a ridge that is
+                not above 0, or no row that counts.
         """
         if self.late not in get_args(LateConversions):
             raise InputError("late", self.late, f"give one of {get_args(LateConversions)}")
