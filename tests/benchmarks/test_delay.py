@@ -45,11 +45,21 @@ def test_shares_and_intervals_come_as_rows():
         "delayed_feedback": [(1.5, 0.9), (1.9, 0.9)],
     }  # fmt: skip
     rows = {row.name: row for row in delay._shares("m", found)}
-    share = rows["market, m, delayed_feedback: share of the gap closed, mean of 2 markets"]
-    assert share.value == pytest.approx((0.75 + 0.65) / 2)
+    share = rows["market, m, delayed_feedback: share of the gap closed, 2 markets"]
+    assert share.value == pytest.approx((1.5 + 1.3) / (2.0 + 2.0))
     assert share.holds
     low = rows["market, m, delayed_feedback: share of the gap closed, 95 % interval, low"].value
     assert low == pytest.approx(0.7 - 12.7062 * 0.05, rel=1e-4)
+
+
+def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        gap = rng.normal(1.0, 0.3, 8)
+        share, half = delay.ratio(0.8 * gap + rng.normal(0, 0.2, 8), gap)
+        held += abs(share - 0.8) <= half
+    assert 0.92 < held / 400 < 0.98
 
 
 @pytest.mark.skipif(not delay_talkingdata.SAMPLE.is_file(), reason="no TalkingData sample in ../shared/data")
