@@ -73,10 +73,13 @@ def _features(passage: Passage) -> dict[str, list]:
     assert passage.slate is not None
     place = {int(ad_id): entry for entry, ad_id in enumerate(passage.slate.ad_id)}
     entry = np.array([place[ad.ad_id] for ad in passage.placed])
+    snapshot, row = passage.release.snapshot, passage.candidates.row[entry]
     columns = {
-        **ad_columns(passage.release.snapshot, passage.candidates.row[entry], passage.request.time),
+        **ad_columns(snapshot, row, passage.request.time),
         **match_columns(
-            passage.request, {name: values[entry] for name, values in passage.candidates.columns.items()}
+            passage.request,
+            {name: values[entry] for name, values in passage.candidates.columns.items()},
+            snapshot.embedded[row],
         ),
     }
     positions = [ad.position for ad in passage.placed]

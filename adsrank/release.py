@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from adsrank.catalog.snapshot import Snapshot
 from adsrank.errors import SpaceMismatch
+from adsrank.features.candidate import check_served
 from adsrank.models.bundle import Bundle
 from adsrank.retrieval.retriever import Retriever
 from auction.policy import AuctionPolicy
@@ -19,6 +20,7 @@ class Release:
     retriever: Retriever
 
     def __post_init__(self) -> None:
+        check_served(self.bundle.transform.sources)
         if self.bundle.embedding_space != self.snapshot.embedding_space:
             raise SpaceMismatch(
                 f"bundle {self.bundle.id} speaks {self.bundle.embedding_space!r}, "

@@ -11,6 +11,7 @@ from adsrank.catalog.store import Store
 from adsrank.engine import Engine
 from adsrank.features.examples import AD, CONTEXT, MATCH, PLACE
 from adsrank.models.bundle import Bundle
+from adsrank.models.heads import HEADS, probable
 from auction.budget import LeasedBudgets
 from auction.frequency import FrequencyCounter
 from auction.log.events import EventWriter
@@ -79,5 +80,10 @@ def replica_name() -> str:
 
 
 def _writer(settings: ServingSettings) -> LogWriter:
-    context: list[pa.Field] = list(CONTEXT)
-    return LogWriter(settings.log_folder, replica_name(), context=context, features=[*AD, *MATCH, *PLACE])
+    return LogWriter(
+        settings.log_folder,
+        replica_name(),
+        heads=probable(HEADS),  # of any bundle that may be published while this replica lives
+        context=list[pa.Field](CONTEXT),
+        features=[*AD, *MATCH, *PLACE],
+    )

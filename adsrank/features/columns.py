@@ -4,17 +4,20 @@ Privacy is applied here, where features are made: a request with `personalized=F
 signal to any model, whatever the caller sends along.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from adsrank.request import AdRequest, Intent
+from adsrank.request import ACTION_CODES, Action, AdRequest, Intent
 
 RECENT = 20
 """Of `recent_interests`, the newest that are used (as in the training table)."""
+
+CLOCKS_APART_S = 5.0
+"""An action this little later than its request is of the moment; a later one was not known then."""
 
 PAGE_SOURCES = frozenset({"query", "pin", "image", "crop"})
 """Sources of an intent that come from the page and not from the user."""
@@ -39,6 +42,8 @@ class AdRows(Protocol):
     def objective(self) -> npt.NDArray[Any]: ...
     @property
     def created_at(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def embedded(self) -> npt.NDArray[np.bool_]: ...
 
 
 def usable_intents(request: AdRequest) -> list[tuple[int, Intent]]:
@@ -51,7 +56,7 @@ def usable_intents(request: AdRequest) -> list[tuple[int, Intent]]:
 
 
 def request_columns(request: AdRequest) -> dict[str, Any]:
-    """Columns of the request: scalars, and one list each for the interests.
+    """Columns of the request: scalars, and one list each for the interests and the last actions.
 
     `hour` and `weekday` are those of the request's time in UTC; Monday is 0.
     """
@@ -65,6 +70,20 @@ def request_columns(request: AdRequest) -> dict[str, Any]:
         "weekday": request.time.weekday(),
         "user_interests": np.array(request.user_interests if personal else [], np.int64),
         "recent_interests": np.array(request.recent_interests[-RECENT:] if personal else [], np.int64),
+        **action_columns(request.recent_actions if personal else [], request.time),
+    }
+
+
+def action_columns(actions: Sequence[Action], now: datetime) -> dict[str, npt.NDArray[Any]]:
+    """Type, interest, item and age of each action, oldest first; those later than `now` are left out."""
+    age = np.array([(now - each.time).total_seconds() for each in actions], np.float64)
+    order = np.argsort(-age, kind="stable")
+    order = order[age[order] >= -CLOCKS_APART_S]
+    return {
+        "action_type": np.array([ACTION_CODES[each.type] for each in actions], np.int8)[order],
+        "action_interest": np.array([each.interest or 0 for each in actions], np.int32)[order],
+        "action_item": np.array([each.item or 0 for each in actions], np.int64)[order],
+        "action_age_s": np.maximum(age[order], 0.0).astype(np.float32),
     }
 
 
@@ -81,14 +100,26 @@ def ad_columns(snapshot: AdRows, rows: npt.NDArray[np.int64], now: datetime) -> 
     }
 
 
-def match_columns(request: AdRequest, columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+def match_columns(
+    request: AdRequest,
+    columns: Mapping[str, npt.NDArray[Any]],
+    embedded: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, npt.NDArray[Any]]:
     """The match of the request and each candidate, as retrieval measured it (float32 [n]).
+
+    Where a vector is missing, of the request or of the ad (`embedded` [n]; default: all have one), so is
+    the similarity: retrieval's 0 there is no cosine.
 
     Without personalization, similarities count only if every intent is the page's own; the match of
     interests, which are the user's, never does. What does not count is missing (NaN), not 0.
     """
     names = ("similarity", "similarity_mean", "interest_match")
     found = {name: np.asarray(columns[name], np.float32) for name in names}
+    for name in ("similarity", "similarity_mean"):
+        if not request.intents:
+            found[name] = np.full_like(found[name], np.nan)
+        elif embedded is not None and not embedded.all():
+            found[name] = np.where(embedded, found[name], np.float32(np.nan))
     if request.personalized:
         return found
     page_only = bool(request.intents) and all(intent.source in PAGE_SOURCES for intent in request.intents)

@@ -60,6 +60,8 @@ def _arrow_integers(raw: pa.Array, name: str) -> tuple[Int64, Bool | None]:
         raw = raw.dictionary_decode()
     if pa.types.is_null(raw.type):
         return np.zeros(len(raw), np.int64), np.ones(len(raw), np.bool_)
+    if pa.types.is_boolean(raw.type):
+        raw = raw.cast(pa.int8())
     if not pa.types.is_integer(raw.type):
         raise InputError(name, str(raw.type), "give an integer column (ids are never floats)")
     missing = raw.is_null().to_numpy(zero_copy_only=False) if raw.null_count else None

@@ -18,6 +18,9 @@ from auction.settings import Settings
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
+Source = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Name of a column, as the table has it."""
+
 MAX_SEQUENCE = 100
 """Actions of a sequence: what a request may carry."""
 MAX_ALSO = 3
@@ -119,7 +122,7 @@ class FeatureRow(Settings):
     """One feature."""
 
     name: Name
-    source: Name
+    source: Source
     type: Type
     transform: Transform
     group: Group
@@ -128,14 +131,14 @@ class FeatureRow(Settings):
     max_size: int = Field(1_000_000, ge=1, le=10_000_000, description="Values kept in a vocabulary.")
     buckets: int = Field(32, ge=2, le=10_000_000, description="Of hash, cross_hash and buckets.")
     max_length: int = Field(20, ge=1, le=256, description="Of multi_hot and sequence: the last are kept.")
-    other: Name | None = Field(
+    other: Source | None = Field(
         None, description="Of share: the integer column that is looked for. Of a cross: the second column."
     )
     other_type: Type | None = Field(None, description="Of a cross: type of `other`; default: as `type`.")
-    also: dict[Name, Name] = Field(
+    also: dict[Source, Name] = Field(
         default_factory=dict, description="Of sequence: more columns of an action, each with its table."
     )
-    age: Name | None = Field(None, description="Of sequence: the column of seconds before the request.")
+    age: Source | None = Field(None, description="Of sequence: the column of seconds before the request.")
     size: int | None = Field(None, ge=1, le=4096, description="Of embedding: how many floats.")
     cheap: bool = Field(False, description="A number that the first-stage ranker reads too.")
 
@@ -212,7 +215,7 @@ class FeatureSpec(Settings):
     """The table of features."""
 
     version: int = Field(1, ge=1, le=1)
-    extra_sources: list[Name] = Field(
+    extra_sources: list[Source] = Field(
         default_factory=list, description="Columns beyond the schema that are known before an ad is shown."
     )
     features: list[FeatureRow] = Field(min_length=1, max_length=512)

@@ -9,17 +9,16 @@ import pyarrow as pa
 from adsrank.errors import InputError
 from adsrank.features import sequence, source
 from adsrank.features.batch import ActionSequence, FeatureBatch, Float32, Half
-from adsrank.features.cross import pair_keys
+from adsrank.features.encode import encode, fit_encoder, read_number
 from adsrank.features.scale import Scale
 from adsrank.features.source import Columns, Int64
-from adsrank.features.spec import CROSSES, NUMERIC, SINGLE, FeatureRow, FeatureSpec, Transform, Type
+from adsrank.features.spec import NUMERIC, SINGLE, FeatureRow, FeatureSpec, Transform, Type
 from adsrank.features.stored import read_encoder, read_scale, read_vector
 from adsrank.features.vector import PassedVector
 from adsrank.features.vocabulary import (
     Encoder,
     HashBuckets,
     IntegerVocabulary,
-    QuantileBuckets,
     StringVocabulary,
 )
 
@@ -72,12 +71,12 @@ class CompiledTransform:
         vectors: dict[str, PassedVector] = {}
         for row in spec.features:
             if row.transform in NUMERIC:
-                scales[row.name] = Scale.fit(row.transform, _number(row, table))
+                scales[row.name] = Scale.fit(row.transform, read_number(row, table))
             elif row.size is not None:
                 vectors[row.name] = PassedVector.fit(row.size, source.vectors(table, row.source, row.size)[1])
             for name, column in row.tables:
                 readers.setdefault(name, []).append((row, column))
-        encoders = {name: _fit_encoder(table, sharing) for name, sharing in readers.items()}
+        encoders = {name: fit_encoder(table, sharing) for name, sharing in readers.items()}
         return cls(spec, encoders, scales, vectors)
 
     def apply(self, columns: Columns) -> FeatureBatch:
@@ -103,7 +102,7 @@ class CompiledTransform:
         sizes: dict[str, int] = {}
         for row in rows:
             if row.transform in NUMERIC:
-                values = _number(row, columns)
+                values = read_number(row, columns)
                 pair = np.empty((len(values), 2), np.float32)
                 self.scales_[row.name].apply(values, pair)
                 numbers.append(pair)
@@ -119,7 +118,7 @@ class CompiledTransform:
                 vectors.append(passed.apply(*source.vectors(columns, row.source, row.size)))
                 sizes[row.source] = len(vectors[-1])
             else:
-                ids.append(self._encode(row, columns) + self.starts_[row.embedding])
+                ids.append(encode(self.encoders_[row.embedding], row, columns) + self.starts_[row.embedding])
                 sizes[row.source] = len(ids[-1])
         n = _agreed(sizes)
         return Half(
@@ -128,24 +127,6 @@ class CompiledTransform:
             _blocks(numbers + vectors, n),
             tuple(_widened(part, n) for part in sequences),
         )
-
-    def _encode(self, row: FeatureRow, columns: Columns) -> Int64:
-        encoder = self.encoders_[row.embedding]
-        if row.transform in CROSSES:
-            assert isinstance(encoder, IntegerVocabulary | HashBuckets)
-            return _encode_integers(encoder, *pair_keys(columns, row))
-        match encoder:
-            case StringVocabulary() as strings:
-                return strings.apply(source.strings(columns, row.source))
-            case IntegerVocabulary() as integers:
-                return integers.apply(*source.integers(columns, row.source))
-            case QuantileBuckets() as quantiles:
-                return quantiles.apply(source.numbers(columns, row.source))
-            case HashBuckets() as hashed if row.type is Type.STRING:
-                return hashed.apply_strings(source.strings(columns, row.source))
-            case HashBuckets() as hashed:
-                return hashed.apply_integers(*source.integers(columns, row.source))
-        raise AssertionError(row.embedding)  # pragma: no cover
 
     def _actions(self, row: FeatureRow, columns: Columns) -> ActionSequence:
         values, age, offsets = sequence.read(columns, row)
@@ -291,49 +272,6 @@ class CompiledTransform:
                 if table not in encoders:
                     encoders[table] = read_encoder(row, table, data.get("encoders"))
         return cls(spec, encoders, scales, vectors)
-
-
-def _fit_encoder(table: pa.Table, readers: list[tuple[FeatureRow, str]]) -> Encoder:
-    """The encoder of one embedding table, from the values of all columns that are looked up in it."""
-    first, column = readers[0]
-    if first.transform is Transform.BUCKETS:
-        return QuantileBuckets.fit(source.numbers(table, column), first.buckets)
-    hashed = first.transform in (Transform.HASH, Transform.CROSS_HASH)
-    if first.type is Type.STRING and first.transform not in CROSSES:
-        words = pa.chunked_array([source.strings(table, name) for _, name in readers]).combine_chunks()
-        if hashed:
-            return HashBuckets(first.buckets).fit(words)
-        return StringVocabulary.fit(words, first.min_count, first.max_size)
-    values = np.concatenate([known_integers(table, row, name) for row, name in readers])
-    if hashed:
-        return HashBuckets(first.buckets).fit(values)
-    return IntegerVocabulary.fit(values, first.min_count, first.max_size)
-
-
-def _number(row: FeatureRow, columns: Columns) -> source.Float64:
-    if row.other is not None:
-        return source.shares(columns, row.source, row.other)
-    return source.numbers(columns, row.source)
-
-
-def known_integers(table: pa.Table, row: FeatureRow, column: str) -> Int64:
-    """The values (int64 [n], missing ones left out) by which `column` of the row looks into its table."""
-    if row.type is Type.LIST:
-        found = source.lists(table, column)[0]
-        return found[found != 0] if row.transform is Transform.SEQUENCE else found
-    if row.transform in CROSSES:
-        values, missing = pair_keys(table, row)
-    else:
-        values, missing = source.integers(table, column)
-    return values if missing is None else values[~missing]
-
-
-def _encode_integers(
-    encoder: IntegerVocabulary | HashBuckets, values: Int64, missing: source.Bool | None
-) -> Int64:
-    if isinstance(encoder, HashBuckets):
-        return encoder.apply_integers(values, missing)
-    return encoder.apply(values, missing)
 
 
 def _agreed(sizes: dict[str, int]) -> int:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsrank.features import source
+from adsrank.features.encode import known_integers
 from adsrank.features.spec import CROSSES, FeatureRow, Transform, Type
-from adsrank.features.transform import known_integers
 from adsrank.features.vocabulary import IntegerVocabulary, StringVocabulary
 
 Int64 = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from adsrank.errors import AdsrankError
+from adsrank.errors import AdsrankError, InputError
 from adsrank.models.bundle import Bundle
 from adsrank.training.checkpoint import Checkpoints
 from adsrank.training.config import TrainConfig
@@ -95,16 +95,19 @@ def fit_share(told: dict[str, Any]) -> None:
     if workers.rank == 0 and told["run"] is not None:
         journal = RunFolder(told["run"], resume=True)
     since = None if told["since"] is None else carried(Bundle.load(told["since"]), prepared.transform)
-    fit_rows(
-        prepared.transform,
-        prepared.train,
-        prepared.calibrate,
-        config,
-        start=since,
-        checkpoints=Checkpoints(Path(told["checkpoints"]), told["fingerprint"], told["seconds"]),
-        journal=journal,
-        workers=workers,
-    )
+    try:
+        fit_rows(
+            prepared.transform,
+            prepared.train,
+            prepared.calibrate,
+            config,
+            start=since,
+            checkpoints=Checkpoints(Path(told["checkpoints"]), told["fingerprint"], told["seconds"]),
+            journal=journal,
+            workers=workers,
+        )
+    except InputError as error:
+        raise RuntimeError(str(error)) from None  # Ray copies what a worker raises: a plain error can be
     workers.wait()
 
 

@@ -13,6 +13,7 @@ from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve
 from adsrank.models.heads import PLACED, VALUES
+from adsrank.training.amount import deviance, paid_rows
 from adsrank.training.calibrate import speaks
 from adsrank.training.config import TrainConfig
 from adsrank.training.fit import Progress, fit_network
@@ -167,7 +168,7 @@ def _losses(transform: CompiledTransform, pieces: Pieces, config: TrainConfig) -
         found[head] = _entropy(p * _share(head, last_labels, curve)[rows], last_labels.of(head)[rows])
     for head, expected in network.values(last).items():
         rows = _judged(head, last_labels)
-        found[head] = _deviance(last_labels.of(head)[rows], expected[rows])
+        found[head] = deviance(last_labels.of(head)[rows], expected[rows])
     return found
 
 
@@ -177,7 +178,7 @@ def _compare(head: str, alone: Float64, together: Float64, labels: Labels) -> Ta
     if len(seen) < 2 or seen.min() == seen.max():
         return None
     average = np.full(len(seen), seen.mean())
-    base = _deviance(seen, average) if head in VALUES else _entropy(average, seen)
+    base = deviance(seen, average) if head in VALUES else _entropy(average, seen)
 
     def change(
         scores: Float64, labels: Float64, weight: Float64, *, differs: Float64, base: Float64
@@ -204,10 +205,7 @@ def _compare(head: str, alone: Float64, together: Float64, labels: Labels) -> Ta
 
 
 def _judged(head: str, labels: Labels) -> Bool:
-    if head in VALUES:
-        paid: Bool = labels.mature & (labels.conversion > 0) & (labels.of(head) > 0)
-        return paid
-    return speaks(head, labels)[0]
+    return paid_rows(head, labels) if head in VALUES else speaks(head, labels)[0]
 
 
 def _share(head: str, labels: Labels, curve: ExposureCurve) -> Float64:
@@ -217,10 +215,4 @@ def _share(head: str, labels: Labels, curve: ExposureCurve) -> Float64:
 def _entropy(p: Float64, seen: Float64) -> Float64:
     p = np.clip(p, 1e-15, 1 - 1e-15)
     found: Float64 = -np.where(seen > 0, np.log(p), np.log1p(-p))
-    return found
-
-
-def _deviance(seen: Float64, said: Float64) -> Float64:
-    share = seen / said
-    found: Float64 = 2 * (share - 1 - np.log(share))
     return found

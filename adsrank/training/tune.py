@@ -1,5 +1,7 @@
 """Searching training settings on a Ray cluster: many fits of the same rows, the poor ones stopped early."""
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +89,7 @@ def tune(
     if own:
         start_ray(at_once)
     try:
-        found = ray_tune.Tuner(
+        tuner = ray_tune.Tuner(
             ray_tune.with_resources(fit_trial, {"cpu": 1}),
             param_space={
                 "changes": ray_tune.grid_search(drawn),
@@ -103,7 +105,9 @@ def tune(
             run_config=ray_tune.RunConfig(
                 name="trials", storage_path=str((place / "ray").absolute()), verbose=0
             ),
-        ).fit()
+        )
+        with redirect_stdout(sys.stderr):  # it prints a table of its own, asked for or not
+            found = tuner.fit()
     finally:
         if own:
             ray.shutdown()
@@ -121,7 +125,10 @@ def fit_trial(told: dict[str, Any]) -> None:
     torch.set_num_threads(config.threads)
     keep_freed_memory()
     prepared = read_prepared(Path(told["place"]))
-    fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, journal=_Reporter())
+    try:
+        fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, journal=_Reporter())
+    except InputError as error:
+        raise RuntimeError(str(error)) from None  # Ray copies what a trial raises: a plain error can be
 
 
 class _Reporter:

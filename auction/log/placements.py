@@ -21,10 +21,11 @@ def placements(log: DecisionLog) -> Iterator[pa.Table]:
     and of the ad under their own names.
     """
     for table in log.tables():
-        yield _shown(table)
+        yield placements_of(table)
 
 
-def _shown(table: pa.Table) -> pa.Table:
+def placements_of(table: pa.Table) -> pa.Table:
+    """The shown ads of one table of a log: see `placements`."""
     rows = table.num_rows
     positions = _list(table, SHOWN_POSITION)
     shown_start, ad_start = _start(positions), _start(_list(table, "ad_id"))

@@ -8,7 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 
 import typer
 
-from serving.cli import audit, bench, campaigns, demo, market, replay, serve, simulate, train, tune
+from serving.cli import audit, bench, campaigns, demo, features, market, replay, serve, simulate, train, tune
 from serving.cli.console import INPUT_ERROR, fail
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for command in (demo, serve, train, replay, bench):
 app.add_typer(simulate.app)
 app.add_typer(audit.app)
 app.add_typer(campaigns.app)
+app.add_typer(features.app)
 app.add_typer(market.app)
 app.add_typer(tune.app)
 
