@@ -2,7 +2,7 @@
 
 The market "considered" (many buy days after the click, some advertisers' customers and dear baskets above
 all; window seven days), with more clicks and conversions than the shipped one so that models of a
-fortnight can be told apart. Models see a log of fourteen days as it stood at its end, with about a ninth
+fortnight can be told apart. Models see a log of fourteen days as it stood at its end, with about a tenth
 of its conversions still to come, and are judged on the clicks of the week after by the true probabilities:
 the cross-entropy in excess of the truth's own has no noise of labels in it.
 """
