@@ -34,7 +34,7 @@ def test_delayed_feedback_wins_back_most_of_what_naive_labels_cost():
     found = {name: (excess, pcoc) for name, excess, pcoc in delay_market.linear(Late.draw(1, 400_000))}
     gap = found["naive"][0] - found["oracle"][0]
     assert gap > 0.001
-    assert found["naive"][1] < 0.9
+    assert found["naive"][1] < 0.92 * found["oracle"][1]  # a tenth of the conversions is still to come
     assert (found["naive"][0] - found["delayed_feedback"][0]) / gap > 0.5
     assert found["delayed_feedback"][1] == pytest.approx(found["oracle"][1], abs=0.03)
 
