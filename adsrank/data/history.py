@@ -22,13 +22,25 @@ _ADS_PER_VISIT = 3.5
 _THIN = 501
 
 
-def history(truth: Truth, seed: int, end: datetime, days: float = 14, impressions: int = 200_000) -> pa.Table:
+TRUE_CHANCES = [pa.field("true_click", pa.float64()), pa.field("true_conversion_given_click", pa.float64())]
+"""Columns that `history` adds for judging a model: no engine and no model may read them."""
+
+
+def history(
+    truth: Truth,
+    seed: int,
+    end: datetime,
+    days: float = 14,
+    impressions: int = 200_000,
+    *,
+    with_truth: bool = False,
+) -> pa.Table:
     """`impressions` ads shown in the `days` before `end`, in `features.examples.SCHEMA`, by request time.
 
     Every ad shown is a row, seen or not: the mean of a label is e_s * g(d) * p, with the p of the
     truth. An event after `end` is not in the table, so the conversions of the last days are incomplete,
     as they are in life. The requests behind the rows are among those of `traffic.requests` with the same
-    seed, start, length and count (see `visits_of`).
+    seed, start, length and count (see `visits_of`). `with_truth` adds the columns `TRUE_CHANCES`.
 
     Raises:
         InputError: fewer than one impression, or a market with next to no ad that could be shown.
@@ -45,7 +57,8 @@ def history(truth: Truth, seed: int, end: datetime, days: float = 14, impression
         visits = visits_of(truth.world, seed, end, days, count)
         blocks = [_Block(truth, policy, visits, first, size) for first in range(0, count, size)]
         if sum(len(block.placed.visit) for block in blocks) >= impressions:
-            return _table(truth, visits, blocks, end, impressions)
+            schema = pa.schema([*SCHEMA, *TRUE_CHANCES]) if with_truth else SCHEMA
+            return _table(truth, visits, blocks, end, impressions, schema)
         count = count * 3 // 2
     raise InputError(
         "rows", "too few ads", "give a catalog whose ads are active and in schedule before `end`"
@@ -77,9 +90,11 @@ class _Block:
         self.actions, self.first = wants.actions, first
 
 
-def _table(truth: Truth, visits: Visits, blocks: list[_Block], end: datetime, impressions: int) -> pa.Table:
+def _table(
+    truth: Truth, visits: Visits, blocks: list[_Block], end: datetime, impressions: int, schema: pa.Schema
+) -> pa.Table:
     visit = np.concatenate([block.placed.visit for block in blocks])
-    columns: dict[str, list[np.ndarray | pa.Array]] = {name: [] for name in SCHEMA.names}
+    columns: dict[str, list[np.ndarray | pa.Array]] = {name: [] for name in schema.names}
     keep = _thinned(visits, visit, impressions)
     passed = 0
     for block in blocks:
@@ -87,11 +102,15 @@ def _table(truth: Truth, visits: Visits, blocks: list[_Block], end: datetime, im
         passed += len(block.placed.visit)
         for name, values in _columns(truth, visits, block, rows, end).items():
             columns[name].append(values)
+        if schema is not SCHEMA:
+            chances = truth.chances(block.context[rows])
+            columns["true_click"].append(chances.click)
+            columns["true_conversion_given_click"].append(chances.conversion_given_click)
     arrays = [
-        pa.concat_arrays([pa.array(part, SCHEMA.field(name).type) for part in columns[name]])
-        for name in SCHEMA.names
+        pa.concat_arrays([pa.array(part, schema.field(name).type) for part in columns[name]])
+        for name in schema.names
     ]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _thinned(visits: Visits, visit: Int64, impressions: int) -> np.ndarray:

@@ -7,7 +7,9 @@ be held out: train in one, judge in another.
 import math
 from dataclasses import dataclass, field
 
+from adsrank.data.delay import DelayLaw
 from adsrank.data.exposure import PAGE_LENGTH, ExposureLaw
+from adsrank.data.world import DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Law:
     warmth: float = 1.5
     """Of the user's last actions on the ad's interest, by their types and ages (`actions.Actions.warmth`)."""
     exposure: ExposureLaw = field(default_factory=ExposureLaw)
+    delay: DelayLaw = field(default_factory=DelayLaw)
 
 
 def _steep() -> tuple[float, ...]:
@@ -45,4 +48,15 @@ LAWS: dict[str, Law] = {
     "brand": Law(matched_click_rate=0.035, quality_sd=0.7),
     # Users leave early and mind ads that stand close.
     "impatient": Law(exposure=ExposureLaw(examination=_steep(), gap_effect=(0.3, 0.5, 0.7, 0.85))),
+    # Many buy days after the click, some advertisers' customers and dear baskets above all.
+    "considered": Law(
+        delay=DelayLaw(
+            quick_share=0.4,
+            quick_mean_s=2 * 3600.0,
+            considered_mean_s=3.5 * DAY_S,
+            longest_s=7.0 * DAY_S,
+            advertiser_sd=1.0,
+            basket_effect=0.8,
+        )
+    ),
 }

@@ -15,11 +15,9 @@ from adsrank.data.truth import Truth
 from adsrank.data.world import Float64, Int64
 
 # Which draw of a reaction; never renumbered within a release.
-_SEEN, _CLICK, _SAVE, _HIDE, _SALE, _DELAY, _DELAY_KIND, _VALUE, _DWELL, _BASKET = range(201, 211)
+_SEEN, _CLICK, _SAVE, _HIDE, _SALE, _DELAY, _DELAY_KIND, _VALUE, _DWELL, _BASKET, _PATIENCE = range(201, 212)
 
-LONGEST_DELAY_S = 3 * 86_400.0
-_DELAYS = ((0.55, 1.2 * 3600.0), (0.45, 20.0 * 3600.0))
-"""(share, mean seconds) of quick and of considered purchases, before the cut at three days."""
+_USUAL_BASKET = 45.0
 _READ_S = 1.6
 """Seconds a user spends on one position on the way down."""
 
@@ -50,6 +48,8 @@ def react(truth: Truth, context: Context, position: np.ndarray, gap: np.ndarray)
         drawn: np.ndarray = draw.uniform(pair, event) < chance
         return drawn
 
+    advertiser = truth.inventory.advertiser_id[context.ad]
+    basket = _basket(truth, advertiser, draw.normal(pair, _VALUE))
     chances = truth.chances(context)
     seen = happens(_SEEN, truth.law.exposure.of(position, gap))
     click = seen & happens(_CLICK, chances.click)
@@ -63,20 +63,24 @@ def react(truth: Truth, context: Context, position: np.ndarray, gap: np.ndarray)
         conversion=click & happens(_SALE, chances.conversion_given_click),
         seen_after_s=seen_after,
         acted_after_s=seen_after + np.minimum(dwell, 60.0),
-        delay_s=_delay(draw.uniform(pair, _DELAY_KIND), draw.uniform(pair, _DELAY)),
-        value_micros=_value(truth, context, draw.normal(pair, _VALUE)),
+        delay_s=truth.law.delay.draw(
+            draw.uniform(pair, _DELAY_KIND),
+            draw.uniform(pair, _DELAY),
+            draw.normal(truth.seed, _PATIENCE, advertiser),
+            basket - np.log(_USUAL_BASKET),
+        ),
+        value_micros=_micros(basket),
     )
 
 
-def _delay(kind: Float64, drawn: Float64) -> Float64:
-    """A mixture of two exponentials, each cut at three days by the inverse of its distribution."""
-    mean = np.where(kind < _DELAYS[0][0], _DELAYS[0][1], _DELAYS[1][1])
-    return -mean * np.log1p(-drawn * -np.expm1(-LONGEST_DELAY_S / mean))
+def _basket(truth: Truth, advertiser: Int64, drawn: Float64) -> Float64:
+    """Log of the order's value: normal around the log of the advertiser's usual basket."""
+    usual = np.log(_USUAL_BASKET) + 0.5 * draw.normal(truth.seed, _BASKET, advertiser)
+    basket: Float64 = usual + 0.55 * drawn
+    return basket
 
 
-def _value(truth: Truth, context: Context, drawn: Float64) -> Int64:
-    """Order value in micros: log-normal around the advertiser's usual basket, whole cents, at least one."""
-    advertiser = truth.inventory.advertiser_id[context.ad]
-    basket = np.log(45.0) + 0.5 * draw.normal(truth.seed, _BASKET, advertiser)
-    value: Int64 = np.maximum(np.rint(np.exp(basket + 0.55 * drawn) * 100), 1).astype(np.int64) * 10_000
+def _micros(basket: Float64) -> Int64:
+    """Whole cents, at least one, in micros."""
+    value: Int64 = np.maximum(np.rint(np.exp(basket) * 100), 1).astype(np.int64) * 10_000
     return value

@@ -8,6 +8,7 @@ from adsrank.models.config import ModelConfig
 from adsrank.models.exposure import ExposureConfig
 from adsrank.models.heads import DEFAULT_HEADS, check_heads
 from adsrank.models.two_tower import TowerWidths
+from adsrank.training.delay.targets import LateConversions
 from auction.settings import Settings
 
 
@@ -96,6 +97,11 @@ class TrainConfig(Settings):
     )
     entire_space: float = Field(0.5, ge=0, le=10, description="Weight of the loss on click and conversion.")
     attribution_days: float = Field(3.0, ge=0, le=90, description="A click's window for its conversion.")
+    late_conversions: LateConversions = Field(
+        "mature_only",
+        description="Clicks whose window is open: mature_only leaves them out, naive takes them as they are, "
+        "importance reweights by how much is known at their age, delayed_feedback models the delay.",
+    )
     task_weights: dict[str, float] = Field(
         default_factory=dict, description="Of a head's loss, where it is not 1. See also model.uncertainty."
     )

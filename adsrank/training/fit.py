@@ -16,6 +16,7 @@ from adsrank.models.heads import PLACED
 from adsrank.models.multitask import MultiTask
 from adsrank.training.checkpoint import Checkpoints, Standing
 from adsrank.training.config import TrainConfig
+from adsrank.training.delay.targets import LateRule
 from adsrank.training.journal import Journal, Silent
 from adsrank.training.labels import Labels
 from adsrank.training.loss import Targets, loss
@@ -117,6 +118,7 @@ class _Fit:
 
     def run(self, start: dict[str, Tensor] | None) -> Fitted:
         config = self.config
+        self.late = self._late()
         snapshot = None if self.checkpoints is None else self.checkpoints.load()
         standing = self._begin(start) if snapshot is None else snapshot.standing
         self.stepper = Stepper(self.network, config, config.epochs * self._order(0).batches(), self.workers)
@@ -146,7 +148,9 @@ class _Fit:
         batch, labels = evenly(self.known, self.config.window_rows)
         exposure = _exposure(labels, _base_rates(labels, self.config), self.config)
         self.network.initialize(
-            self.generator, _rates(labels, exposure, self.config), torch.from_numpy(self.transform.silent_)
+            self.generator,
+            _rates(labels, exposure, self.config, self.late),
+            torch.from_numpy(self.transform.silent_),
         )
         if start is None:
             return Standing(exposure, _copy(self.network), exposure)
@@ -154,6 +158,14 @@ class _Fit:
         if self.config.learn_exposure:
             exposure = _exposure(labels, self._placed(batch), self.config)
         return Standing(exposure, _copy(self.network), exposure, self._loss(exposure))
+
+    def _late(self) -> LateRule | None:
+        """The rule for clicks that may still convert, its law fitted to the training rows' clicks."""
+        if self.config.late_conversions == "mature_only" or not self.config.attribution_days:
+            return None
+        labels = evenly(self.known, self.config.window_rows)[1]
+        clicks = labels.feedback(self.config.attribution_days * 86_400).take(labels.click > 0)
+        return LateRule.fit(clicks, self.config.late_conversions)
 
     def _order(self, epoch: int) -> EpochOrder:
         config = self.config
@@ -198,7 +210,7 @@ class _Fit:
                 continue
             read = [self.known.read(*block) for block in window.blocks]
             batch = joined([one for one, _ in read])
-            targets = Targets(joined_labels([labels for _, labels in read]), standing.exposure)
+            targets = Targets(joined_labels([labels for _, labels in read]), standing.exposure, self.late)
             del read
             asked, offered = tensors(batch.request), tensors(batch.ad)
             order = torch.from_numpy(window.order)
@@ -247,7 +259,7 @@ class _Fit:
         for begin in starts[self.workers.share(len(starts))]:
             batch, labels = self.later.read(begin, min(begin + CHUNK, n))
             logits = self.network(tensors(batch.request), tensors(batch.ad))
-            own.append(float(loss(logits, Targets(labels, exposure), self.config)) * len(batch))
+            own.append(float(loss(logits, Targets(labels, exposure, self.late), self.config)) * len(batch))
         return float(sum(self.workers.gather(np.array(own), len(starts)).tolist())) / n
 
     def _save(self, standing: Standing) -> None:
@@ -271,15 +283,21 @@ def _base_rates(labels: Labels, config: TrainConfig) -> np.ndarray:
     return np.broadcast_to(np.array(rates), (len(labels), len(rates)))
 
 
-def _rates(labels: Labels, exposure: ExposureCurve, config: TrainConfig) -> dict[str, float]:
-    """The rate each head starts from: labels over exposure; conversions over mature clicks."""
+def _rates(
+    labels: Labels, exposure: ExposureCurve, config: TrainConfig, late: LateRule | None
+) -> dict[str, float]:
+    """The rate each head starts from: labels over exposure; conversions over the clicks that tell."""
     share = float(labels.exposure(exposure).sum())
     rates = {
         head: float(labels.of(head).sum() + 0.5) / (share + 1) for head in PLACED if head in config.heads
     }
     if "order_value" in config.heads:
         rates["order_value"] = labels.order_value_mean()
-    return {**rates, "conversion_given_click": labels.conversion_rate()}
+    conversion = labels.conversion_rate()
+    if late is not None:
+        clicks = labels.take(np.flatnonzero(labels.click))
+        conversion = late.rate(clicks.feedback(late.window_s), clicks.known)
+    return {**rates, "conversion_given_click": conversion}
 
 
 def _forget(ad: HalfTensors, unknown: Tensor, rate: float, generator: torch.Generator) -> HalfTensors:

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from adsrank.errors import InputError
 from adsrank.models.exposure import ExposureCurve
+from adsrank.training.delay.feedback import Feedback
+from adsrank.training.delay.targets import LateRule
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -40,6 +42,13 @@ class Labels:
     """A click whose visit lasted; None where the table does not have the column."""
     order_value: Float64 | None = None
     """Micros of the conversion, 0 without one; None where the table does not have the column."""
+    delay_s: Float64 | None = None
+    """Seconds from click to conversion, 0 without one; None where the table does not have the column."""
+    elapsed_s: Float64 | None = None
+    """Seconds from the ad shown to the table's end, for which a conversion could be known."""
+    known: Float64 | None = None
+    """The share of conversions known at the row's age, by a law of older clicks too; None: by the law of the
+    rows that are trained on."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -47,6 +56,9 @@ class Labels:
     @classmethod
     def read(cls, table: pa.Table, attribution_days: float, until: int | None = None) -> Self:
         """From a table sorted by time, or a piece of one.
+
+        Where the table tells the conversions' delays, those past the window no longer count: a shorter
+        window than the table was joined with changes the labels. A window of 0 takes labels as final.
 
         Parameters:
             until: of a piece, the moment of the whole table's last row (microseconds since 1970).
@@ -65,6 +77,14 @@ class Labels:
                 f"conversion[{stray[0]}]", 1, "a conversion needs its click: attribute it to a clicked row"
             )
         window = int(attribution_days * 86_400 * SECOND_US)
+        last = int(time.max()) if until is None else until
+        delay, elapsed = None, (last - time) / SECOND_US
+        if "conversion_delay_s" in table.column_names:
+            delay = _delays(table, conversion)
+            elapsed = np.maximum(elapsed, delay)  # what came after the last row is known as well
+            if window:
+                conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
+                delay = np.where(conversion > 0, delay, 0.0)
         return cls(
             time,
             _integers(table, "position", 1, MAX_POSITION),
@@ -73,9 +93,11 @@ class Labels:
             _flags(table, "save"),
             _flags(table, "hide"),
             conversion,
-            time + window <= (time.max() if until is None else until),
+            time + window <= last,
             long_click=_flags(table, "long_click") if "long_click" in table.column_names else None,
             order_value=_order_value(table) if "value_micros" in table.column_names else None,
+            delay_s=delay,
+            elapsed_s=elapsed,
         )
 
     def take(self, rows: Int64 | slice) -> "Labels":
@@ -86,6 +108,23 @@ class Labels:
     def exposure(self, curve: ExposureCurve) -> Float64:
         """e g of each row's place, in (0, 1]."""
         return np.maximum(curve.of(self.position, self.gap), 1e-6)
+
+    def feedback(self, window_s: float) -> Feedback:
+        """What is known of the rows' conversions, and since when.
+
+        Raises:
+            InputError: a conversion without its delay; names the column and row.
+        """
+        if self.delay_s is None or self.elapsed_s is None:
+            raise InputError("conversion_delay_s", "absent", "late conversions need each one's delay")
+        delay = np.where(self.conversion > 0, self.delay_s, np.nan)
+        return Feedback(self.conversion, delay, self.elapsed_s, window_s)
+
+    def aged(self, rule: LateRule) -> "Labels":
+        """The same with `known` by the rule's law, if it has one."""
+        if rule.law is None or self.elapsed_s is None:
+            return self
+        return replace(self, known=rule.law.complete(self.elapsed_s))
 
     def conversion_rate(self) -> float:
         """Conversions per click whose window is over; half a conversion in ten clicks is the prior."""
@@ -159,6 +198,19 @@ def _order_value(table: pa.Table) -> Float64:
         column = pc.fill_null(column.cast(pa.int64()), 0)
     found = _integers(pa.table({"value_micros": column}), "value_micros", 0, MAX_MICROS)
     return found.astype(np.float64)
+
+
+def _delays(table: pa.Table, conversion: Float64) -> Float64:
+    """Seconds from click to conversion; 0 without one."""
+    name = "conversion_delay_s"
+    try:
+        values = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid as error:
+        raise InputError(name, str(table[name].type), str(error)) from None
+    wrong = np.flatnonzero((conversion > 0) & ~((values >= 0) & np.isfinite(values)))
+    if len(wrong):
+        raise InputError(f"{name}[{wrong[0]}]", float(values[wrong[0]]), "give seconds, at least 0")
+    return np.where(conversion > 0, values, 0.0)
 
 
 def _flags(table: pa.Table, name: str) -> Float64:

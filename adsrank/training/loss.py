@@ -13,6 +13,8 @@ from adsrank.models.exposure import ExposureCurve
 from adsrank.models.heads import PLACED
 from adsrank.models.probabilities import JOINT
 from adsrank.training.config import TrainConfig
+from adsrank.training.delay.loss import late_loss
+from adsrank.training.delay.targets import LateRule
 from adsrank.training.labels import Labels
 
 FURTHEST = 30.0
@@ -22,16 +24,21 @@ FURTHEST = 30.0
 class Targets:
     """Labels as tensors [n]: `seen` is log(e g), `unseen` log(1 - e g), `value` the log of an order's micros.
 
-    Labels that the table does not have are not there.
+    Labels that the table does not have are not there. Of conversions, `delay.LateTargets` by the rule
+    `late`; without one, rows whose window is over count.
     """
 
-    def __init__(self, labels: Labels, exposure: ExposureCurve) -> None:
+    def __init__(self, labels: Labels, exposure: ExposureCurve, late: LateRule | None = None) -> None:
         share = np.minimum(labels.exposure(exposure), 1.0)
         self.seen = _float(np.log(share))
         self.unseen = _float(np.log(np.maximum(1.0 - share, 1e-30)))
         self.labels = {head: _float(labels.of(head)) for head in PLACED if labels.has(head)}
-        self.conversion = _float(labels.conversion)
-        self.mature = _float(labels.mature)
+        self.conversion, self.weight = _float(labels.conversion), _float(labels.mature)
+        self.share = None
+        if late is not None:
+            known = late.targets(labels.feedback(late.window_s), labels.known)
+            self.conversion, self.weight = _float(known.target), _float(known.weight)
+            self.share = _float(known.share) if late.late == "delayed_feedback" else None
         worth = labels.of("order_value") if labels.has("order_value") else None
         self.value = None if worth is None else _float(np.log(np.maximum(worth, 1.0)))
 
@@ -40,7 +47,8 @@ class Targets:
         part = copy(self)
         part.seen, part.unseen = self.seen[rows], self.unseen[rows]
         part.labels = {head: label[rows] for head, label in self.labels.items()}
-        part.conversion, part.mature = self.conversion[rows], self.mature[rows]
+        part.conversion, part.weight = self.conversion[rows], self.weight[rows]
+        part.share = None if self.share is None else self.share[rows]
         part.value = None if self.value is None else self.value[rows]
         return part
 
@@ -70,19 +78,21 @@ def terms(outputs: Tensor, targets: Targets, config: TrainConfig) -> Iterator[Te
     for number, head in enumerate(config.heads):
         output, weight = outputs[:, number], config.task_weights.get(head, 1.0)
         if head == "conversion_given_click":
-            settled = clicked * targets.mature
-            given = F.binary_cross_entropy_with_logits(output, targets.conversion, reduction="none")
-            yield Term(head, weight, (settled * given).mean(), settled.mean())
+            settled = clicked * targets.weight
+            given = late_loss(output, settled, targets.conversion, targets.share)
+            yield Term(head, weight, given.mean(), settled.mean())
             if config.entire_space:
                 # Both at once: log p = log p_click + log p_conversion_given_click, over all shown ads.
                 joint = F.logsigmoid(outputs[:, 0]) + F.logsigmoid(output) + targets.seen
+                if targets.share is not None:
+                    joint = joint + targets.share.clamp(min=1e-30).log()
                 missed = torch.log1p(-torch.exp(joint.clamp(max=-1e-6)))
                 bought = targets.conversion
-                both = -(bought * joint + (1 - bought) * missed) * targets.mature
-                yield Term(JOINT, config.entire_space, both.mean(), targets.mature.mean())
+                both = -(bought * joint + (1 - bought) * missed) * targets.weight
+                yield Term(JOINT, config.entire_space, both.mean(), targets.weight.mean())
         elif head == "order_value":
             assert targets.value is not None  # `Labels.of` names a column that is absent
-            paid = targets.conversion * targets.mature * (targets.value > 0)
+            paid = targets.conversion * targets.weight * (targets.value > 0)
             above = (targets.value - output).clamp(max=FURTHEST)
             yield Term(head, weight, (paid * (torch.expm1(above) - above)).mean(), paid.mean())
         else:

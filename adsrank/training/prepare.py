@@ -1,6 +1,6 @@
 """From a table to encoded rows, split by time: in memory, or through files where it is too long."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from adsrank.features.transform import CompiledTransform
 from adsrank.models.sample import pick, spread
 from adsrank.training.config import TrainConfig
 from adsrank.training.counts import counted
+from adsrank.training.delay.feedback import Feedback
+from adsrank.training.delay.targets import LateRule
 from adsrank.training.labels import Labels, by_time
 from adsrank.training.parts import CHUNK, Parts
 from adsrank.training.presence import Presence
@@ -25,7 +27,7 @@ from adsrank.training.warm import grown
 Int64 = npt.NDArray[np.int64]
 
 LABEL_COLUMNS = ("time", "position", "gap", "click", "save", "hide", "conversion")
-OPTIONAL_LABELS = ("long_click", "value_micros")
+OPTIONAL_LABELS = ("long_click", "value_micros", "conversion_delay_s")
 
 Told = Callable[[str, int, int], None]
 
@@ -75,6 +77,8 @@ def prepare_table(
     table = by_time(table)
     labels = Labels.read(table, config.attribution_days)
     if since is not None:
+        rule = _rule([labels], config)
+        labels = labels if rule is None else labels.aged(rule)
         start = int(np.searchsorted(labels.time, since.moment))
         table, labels = table.slice(start), labels.take(slice(start, None))
     split = _split(labels.time, int(labels.mature.sum()), config, since)
@@ -114,7 +118,12 @@ def prepare_parts(
     names = feature_columns(spec)
     parts.require([*names, *LABEL_COLUMNS])
     start = 0 if since is None else _first(parts, since.moment)
-    labels = _store_labels(parts, start, config, folder / "labels", told)
+    until = _last_time(parts)
+    rule = None
+    if since is not None:
+        chunks = parts.chunks(label_columns(parts))
+        rule = _rule((Labels.read(table, config.attribution_days, until) for table in chunks), config)
+    labels = _store_labels(parts, start, config, folder / "labels", told, until, rule)
     time = labels.view("time")
     window = int(config.attribution_days * 86_400 * 1_000_000)
     mature = int(np.searchsorted(time, int(time[-1]) - window, side="right"))
@@ -159,9 +168,32 @@ def _first(parts: Parts, moment: int) -> int:
     return row
 
 
-def _store_labels(parts: Parts, start: int, config: TrainConfig, folder: Path, told: Told) -> Store:
+def _rule(read: Iterable[Labels], config: TrainConfig) -> LateRule | None:
+    """What young clicks are worth, by a law of the delay that older ones tell: the newest hours cannot."""
+    if config.late_conversions == "mature_only" or not config.attribution_days:
+        return None
+    columns: list[list[np.ndarray]] = [[], [], []]
+    for labels in read:
+        clicks = labels.take(np.flatnonzero(labels.click)).feedback(config.attribution_days * 86_400)
+        for held, name in zip(columns, ("conversion", "delay_s", "elapsed_s"), strict=True):
+            held.append(getattr(clicks, name))
+    conversion, delay, elapsed = (np.concatenate(held) for held in columns)
+    return LateRule.fit(
+        Feedback(conversion, delay, elapsed, config.attribution_days * 86_400), config.late_conversions
+    )
+
+
+def _store_labels(
+    parts: Parts,
+    start: int,
+    config: TrainConfig,
+    folder: Path,
+    told: Told,
+    until: int,
+    rule: LateRule | None,
+) -> Store:
     writer = StoreWriter(folder)
-    until, before = _last_time(parts), None
+    before = None
     for table in parts.chunks(label_columns(parts), start):
         labels = Labels.read(table, config.attribution_days, until)
         backwards = np.diff(labels.time, prepend=labels.time[0] if before is None else before) < 0
@@ -173,6 +205,7 @@ def _store_labels(parts: Parts, start: int, config: TrainConfig, folder: Path, t
                 "sort the parts by time (a table of at most window_rows rows is sorted here)",
             )
         before = labels.time[-1]
+        labels = labels if rule is None else labels.aged(rule)
         writer.append(label_arrays(labels))
         told("check", writer.rows, len(parts))
     return writer.close({})

@@ -16,6 +16,7 @@ NAMED = (
     "blend",
     "calibration",
     "decide",
+    "delay",
     "first_stage",
     "growth",
     "ledger",

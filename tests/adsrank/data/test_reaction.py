@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adsrank.data.context import Context, of_visits
-from adsrank.data.reaction import LONGEST_DELAY_S, react
+from adsrank.data.reaction import react
 from adsrank.data.visit import describe, plan
 
 START = datetime(2026, 1, 20, tzinfo=UTC)
@@ -72,7 +72,7 @@ def test_a_better_slot_never_loses_an_event(truth, context) -> None:
 def test_delays_run_from_minutes_to_three_days(truth, context) -> None:
     delay = react(truth, context, np.ones(SHOWN, int), np.zeros(SHOWN, int)).delay_s
     assert delay.min() > 0
-    assert delay.max() <= LONGEST_DELAY_S
+    assert delay.max() <= truth.law.delay.longest_s == 3 * 86_400
     assert 0.30 < (delay < 3600).mean() < 0.40  # .55 (1 - exp(-1/1.2)) + .45 (1 - exp(-1/20)) / .973
     assert 0.10 < (delay > 86_400).mean() < 0.16  # .45 (exp(-24/20) - exp(-72/20)) / .973
     assert delay[:1000].tolist() != delay[1000:2000].tolist()

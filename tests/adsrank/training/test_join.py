@@ -9,6 +9,7 @@ from adsrank.features.examples import ACTIONS, AD, CONTEXT, LABELS, MATCH, SCHEM
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.training.join import join, join_log
+from adsrank.training.labels import Labels
 from auction.auction import hold_auction
 from auction.billable import Billable, Grade
 from auction.log.events import EVENT_SCHEMA, EventWriter, LoggedEvent
@@ -89,6 +90,35 @@ def test_a_conversion_counts_within_the_window_of_its_click_and_once():
     assert found["conversion"].to_pylist() == [1, 0, 0, 0, 1]
     assert found["value_micros"].to_pylist() == [7_000_000, 0, 0, 0, 3_000_000]
     assert found["conversion_delay_s"].to_pylist() == [2 * 86_400.0, None, None, None, 3600.0]
+
+
+def test_one_conversion_is_credited_to_one_ad_whatever_is_sent_again():
+    """Two ads clicked, one order: its event names one of them, and sent again it names no other."""
+    found = join(
+        [shown("a", "b")],
+        [
+            events(
+                ("1", "a", "click", 5), ("2", "b", "click", 6), ("order", "b", "conversion", 60, 4_000_000)
+            ),
+            events(("order", "b", "conversion", 60, 4_000_000), ("order", "a", "conversion", 60, 4_000_000)),
+        ],
+    )
+    assert found["conversion"].to_pylist() == [0, 1]
+    assert found["value_micros"].to_pylist() == [0, 4_000_000]
+
+
+def test_another_window_gives_other_labels_of_the_same_events():
+    day = 24 * 60
+    logged = events(
+        *[(f"c{i}", f"p{i}", "click", 10) for i in range(5)],
+        *[(f"v{i}", f"p{i}", "conversion", 10 + i * day, 1_000_000) for i in range(5)],
+    )
+    placed = shown(*[f"p{i}" for i in range(5)])
+    labels = {days: join([placed], [logged], days)["conversion"].to_pylist() for days in (1.0, 3.0, 7.0)}
+    assert labels == {1.0: [1, 1, 0, 0, 0], 3.0: [1, 1, 1, 1, 0], 7.0: [1, 1, 1, 1, 1]}
+    # A table that was joined with the long window can be read with a shorter one, to the same labels.
+    long = join([placed], [logged], 7.0)
+    assert [Labels.read(long, days).conversion.tolist() for days in labels] == list(labels.values())
 
 
 def test_repeated_shuffled_and_invalid_events_change_nothing():

@@ -5,6 +5,7 @@ import pytest
 from adsrank.errors import InputError
 from adsrank.models.exposure import ExposureCurve
 from adsrank.training.config import SplitConfig
+from adsrank.training.delay import LateRule
 from adsrank.training.labels import Labels, by_time
 from adsrank.training.split import Split
 
@@ -26,6 +27,63 @@ def test_a_row_is_mature_when_its_window_is_over_at_the_tables_end():
     last = labels.time.max()
     assert np.array_equal(labels.mature, labels.time <= last - 3 * DAY)
     assert Labels.read(table(), attribution_days=0.0).mature.all()
+
+
+def late_table(n=4000, days=14, mean_days=1.0):
+    """Everyone clicks, a fifth buys, an exponential delay later; known at the table's end."""
+    rng = np.random.default_rng(3)
+    time = np.arange(n) * (days * DAY // n)
+    delay = np.where(rng.random(n) < 0.2, rng.exponential(mean_days * 86_400, n), np.nan)
+    known = np.nan_to_num(delay, nan=np.inf) * 1e6 + time <= time[-1]
+    return table(
+        n,
+        days,
+        click=pa.array(np.ones(n), pa.int8()),
+        conversion=pa.array(known.astype(float), pa.int8()),
+        conversion_delay_s=pa.array(delay, mask=~known),
+    )
+
+
+def test_a_shorter_window_takes_late_conversions_back():
+    long, short = (Labels.read(late_table(), days) for days in (3.0, 0.5))
+    assert 0 < short.conversion.sum() < long.conversion.sum()
+    assert short.mature.sum() > long.mature.sum()
+    delay = late_table()["conversion_delay_s"].fill_null(np.inf).to_numpy()
+    assert np.array_equal(short.conversion > 0, delay <= 43_200)
+    assert Labels.read(late_table(), 0.0).conversion.sum() >= long.conversion.sum()
+
+
+def test_what_is_known_of_conversions_comes_with_their_delays():
+    labels = Labels.read(late_table(), 3.0)
+    seen = labels.feedback(3 * 86_400.0)
+    assert np.array_equal(seen.mature, labels.mature)
+    assert np.array_equal(seen.conversion, labels.conversion)
+    assert np.array_equal(seen.conversion > 0, ~np.isnan(seen.delay_s))
+    assert seen.elapsed_s[0] == pytest.approx(14 * 86_400, rel=1e-3)
+    age = seen.elapsed_s / 86_400
+    truth = np.where(age >= 3, 1.0, (1 - np.exp(-age)) / (1 - np.exp(-3)))
+    for late in ("importance", "delayed_feedback"):
+        assert LateRule.fit(seen, late).law.complete(seen.elapsed_s) == pytest.approx(truth, abs=0.06)
+
+
+def test_a_piece_knows_the_end_of_its_table():
+    whole = Labels.read(late_table(), 3.0)
+    piece = Labels.read(late_table().slice(0, 1000), 3.0, int(whole.time[-1]))
+    assert np.array_equal(piece.elapsed_s, whole.elapsed_s[:1000])
+    assert np.array_equal(piece.mature, whole.mature[:1000])
+
+
+def test_late_conversions_need_their_delays():
+    blind = late_table().drop_columns(["conversion_delay_s"])
+    labels = Labels.read(blind, 3.0)
+    assert labels.conversion.sum() > 0
+    with pytest.raises(InputError, match="conversion_delay_s"):
+        labels.feedback(3 * 86_400.0)
+    wrong = np.where(blind["conversion"].to_numpy() > 0, -5.0, np.nan)
+    with pytest.raises(InputError, match=r"conversion_delay_s\[.*at least 0"):
+        Labels.read(blind.append_column("conversion_delay_s", pa.array(wrong)), 3.0)
+    with pytest.raises(InputError, match="conversion_delay_s"):
+        Labels.read(blind.append_column("conversion_delay_s", pa.array(["soon"] * 4000)), 3.0)
 
 
 @pytest.mark.parametrize(
