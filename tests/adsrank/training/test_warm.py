@@ -13,8 +13,8 @@ from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.bundle import Bundle
-from adsrank.models.multitask import MultiTask
 from adsrank.models.config import ModelConfig
+from adsrank.models.multitask import MultiTask
 from adsrank.training import TrainConfig, run, train
 from adsrank.training.warm import carried, fits, grown
 
