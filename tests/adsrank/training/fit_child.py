@@ -2,10 +2,16 @@
 
 import sys
 
+from adsrank.models.config import ModelConfig
 from adsrank.training import TrainConfig, run
 
 CONFIG = TrainConfig(
-    epochs=2, batch_size=512, window_rows=int(sys.argv[4]), embedding_update=sys.argv[5], unknown_rate=0.1
+    model=ModelConfig(sequence=None),
+    epochs=2,
+    batch_size=512,
+    window_rows=int(sys.argv[4]),
+    embedding_update=sys.argv[5],
+    unknown_rate=0.1,
 )
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ import pyarrow as pa
 import pytest
 
 from adsrank.errors import InputError
+from adsrank.models.config import ModelConfig
 from adsrank.training import TrainConfig, train
 
-SMALL = TrainConfig(epochs=1, batch_size=2048)
+SMALL = TrainConfig(epochs=1, batch_size=2048, model=ModelConfig(sequence=None))
 
 
 def with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

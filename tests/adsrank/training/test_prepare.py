@@ -8,13 +8,14 @@ import pytest
 from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle
+from adsrank.models.config import ModelConfig
 from adsrank.training import TrainConfig, run
 from adsrank.training.parts import Parts
 from adsrank.training.prepare import prepare_parts, prepare_table, stored
 from adsrank.training.rows import evenly, joined
 
 SPEC = FeatureSpec.default()
-SMALL = TrainConfig(epochs=1, batch_size=512, window_rows=1500)
+SMALL = TrainConfig(epochs=1, batch_size=512, window_rows=1500, model=ModelConfig(sequence=None))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_rows_out_of_order_are_refused_where_they_cannot_be_sorted(table, tmp_pa
     pq.write_table(table.slice(0, 3000), tmp_path / "1.parquet")
     with pytest.raises(InputError, match=rf"time\[{len(table) - 3000}\]"):
         prepare_parts(Parts(tmp_path), SPEC, SMALL, tmp_path / "rows")
-    sorted_here = TrainConfig(epochs=1, batch_size=512)
+    sorted_here = TrainConfig(epochs=1, batch_size=512, model=ModelConfig(sequence=None))
     assert run(tmp_path, tmp_path / "out", sorted_here)["split"]["train"]["rows"] > 0
 
 

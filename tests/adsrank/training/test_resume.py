@@ -13,6 +13,7 @@ import pytest
 
 from adsrank.errors import InputError
 from adsrank.models.bundle import Bundle
+from adsrank.models.config import ModelConfig
 from adsrank.training import TrainConfig, run
 from adsrank.training.run_folder import RunFolder
 
@@ -27,7 +28,7 @@ def child(*arguments: str) -> subprocess.Popen[str]:
 
 def kill_after(process: subprocess.Popen[str], checkpoints: Path, number: int) -> int:
     """Kill it, with no chance to clean up, once checkpoint `number` is there; the last one that is."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while process.poll() is None and time.monotonic() < deadline:
         there = [int(path.name) for path in checkpoints.glob("[0-9]" * 8)]
         if there and max(there) >= number:
@@ -48,7 +49,12 @@ def test_killed_twice_it_ends_in_the_same_bundle(few_rows, tmp_path, window, upd
     pq.write_table(few_rows, table)
     settings = (window, update)
     config = TrainConfig(
-        epochs=2, batch_size=512, window_rows=int(window), embedding_update=update, unknown_rate=0.1
+        epochs=2,
+        batch_size=512,
+        window_rows=int(window),
+        embedding_update=update,
+        unknown_rate=0.1,
+        model=ModelConfig(sequence=None),
     )
     whole = run(table, tmp_path / "whole", config)
     folder, out = tmp_path / "run", tmp_path / "out"
@@ -74,14 +80,20 @@ def test_killed_twice_it_ends_in_the_same_bundle(few_rows, tmp_path, window, upd
 def test_a_run_is_neither_overwritten_nor_resumed_with_other_settings(few_rows, tmp_path):
     table, folder = tmp_path / "t.parquet", tmp_path / "run"
     pq.write_table(few_rows, table)
-    config = TrainConfig(epochs=1, batch_size=2048)
+    config = TrainConfig(epochs=1, batch_size=2048, model=ModelConfig(sequence=None))
     with pytest.raises(InputError, match="no run is there"):
         run(table, tmp_path / "out", config, folder=folder, resume=True)
     run(table, tmp_path / "out", config, folder=folder)
     with pytest.raises(InputError, match="a run is there"):
         run(table, tmp_path / "other", config, folder=folder)
     with pytest.raises(InputError, match="another table or configuration"):
-        run(table, tmp_path / "other", TrainConfig(epochs=1, batch_size=1024), folder=folder, resume=True)
+        run(
+            table,
+            tmp_path / "other",
+            TrainConfig(epochs=1, batch_size=1024, model=ModelConfig(sequence=None)),
+            folder=folder,
+            resume=True,
+        )
     assert not (tmp_path / "other").exists()
 
 

@@ -13,11 +13,12 @@ from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.bundle import Bundle
+from adsrank.models.config import ModelConfig
 from adsrank.models.multitask import MultiTask
-from adsrank.training import TrainConfig, run
+from adsrank.training import TrainConfig, run, train
 from adsrank.training.warm import carried, fits, grown
 
-CONFIG = TrainConfig(epochs=1, batch_size=512)
+CONFIG = TrainConfig(epochs=1, batch_size=512, model=ModelConfig(sequence=None))
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,8 @@ def newer(few_rows):
 
 
 @pytest.fixture(scope="module")
-def bundle(trained):
-    return trained.bundle
+def bundle(few_rows):
+    return train(few_rows, config=CONFIG).bundle
 
 
 def test_known_ids_keep_their_numbers_and_new_ones_stand_behind(bundle, newer):
@@ -90,7 +91,7 @@ def test_a_start_that_cannot_be_bettered_is_kept(bundle, newer, tmp_path):
     """With a rate that destroys what was learned, the weights of the bundle are the best epoch's."""
     bundle.save(tmp_path / "old")
     pq.write_table(newer, tmp_path / "log.parquet")
-    wild = TrainConfig(epochs=1, batch_size=512, learning_rate=1.0)
+    wild = TrainConfig(epochs=1, batch_size=512, learning_rate=1.0, model=ModelConfig(sequence=None))
     run(tmp_path / "log.parquet", tmp_path / "new", wild, since=tmp_path / "old")
     made = Bundle.load(tmp_path / "new")
     kept = carried(bundle, made.transform)
@@ -116,7 +117,7 @@ def test_other_sizes_than_the_bundles_are_refused_by_name(bundle):
         fits(bundle, TrainConfig(heads=("click", "hide")))
     with pytest.raises(InputError, match="embedding_space"):
         fits(bundle, TrainConfig(embedding_space="other"))
-    assert fits(bundle, TrainConfig(epochs=3)).model == bundle.manifest.model
+    assert fits(bundle, TrainConfig(epochs=3)).model == bundle.manifest.model != TrainConfig().model
 
 
 def test_a_bundle_that_knows_all_rows_has_nothing_to_learn(bundle, few_rows, tmp_path):
