@@ -84,25 +84,26 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 def _described(bundle: Bundle) -> dict[str, Any]:
     manifest = bundle.manifest.model_dump(mode="json", exclude={"files", "held_out", "exposure"})
     rows = {f"feature {row.name}": row.model_dump(mode="json") for row in bundle.transform.spec.features}
-    return _flat({**manifest, **rows})
+    return flat({**manifest, **rows})
 
 
 def _figures(bundle: Bundle) -> dict[str, Any]:
-    return _flat({head: held.model_dump() for head, held in bundle.manifest.held_out.items()})
+    return flat({head: held.model_dump() for head, held in bundle.manifest.held_out.items()})
 
 
 def _sizes(bundle: Bundle) -> dict[str, Any]:
     return {name: encoder.size for name, encoder in bundle.transform.encoders_.items()}
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one table: {"a": {"b": 1}} -> {"a.b": 1}."""
+    found: dict[str, Any] = {}
     for name, value in data.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value
-    return flat
+            found[prefix + name] = value
+    return found
 
 
 def _weights(before: Bundle, after: Bundle) -> list[WeightChange]:

@@ -34,6 +34,7 @@ def bundle() -> None:
 def show(path: Folder, as_json: Json = False) -> None:
     """What a bundle is made of, and how it did on held-out rows; files are checked, nothing is scored."""
     from adsrank.models.bundle import Bundle
+    from adsrank.models.difference import flat
 
     loaded = Bundle.load(path, admission=None)
     manifest = loaded.manifest
@@ -42,7 +43,7 @@ def show(path: Folder, as_json: Json = False) -> None:
         described = {"id": loaded.id, **manifest.model_dump(mode="json")}
         emit_json({**described, "vocabularies": sizes, "sample_rows": len(loaded.sample)})
         return
-    model = ", ".join(f"{name} {value}" for name, value in manifest.model.model_dump().items())
+    model = flat(manifest.model.model_dump(mode="json", exclude_defaults=True))
     weights = sum(value.numel() for value in loaded.network.state_dict().values())
     table(
         f"bundle {loaded.id}",
@@ -52,7 +53,7 @@ def show(path: Folder, as_json: Json = False) -> None:
             ("trained on", f"{manifest.data.rows:,} rows, {manifest.data.first} to {manifest.data.last}"),
             ("tested from", manifest.data.test_from),
             ("features", f"{len(loaded.transform.spec.features)}, table {manifest.feature_spec}"),
-            ("model", model),
+            ("model, where not the default", ", ".join(f"{k} {v}" for k, v in model.items()) or "-"),
             ("weights", f"{weights:,}"),
             ("first stage", manifest.first_stage),
             ("conversions per click", f"{manifest.conversion_rate:.4f}"),
