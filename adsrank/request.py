@@ -28,12 +28,35 @@ MAX_ADS = 32
 MAX_INTENTS = 16
 MAX_DIMENSION = 1024
 MAX_HISTORY = 200
+MAX_ACTIONS = 100
+MAX_INTEREST = 2**31 - 1
+MAX_ID = 2**63 - 1
 
 
 class Surface(StrEnum):
     HOME = "home"
     RELATED = "related"
     SEARCH = "search"
+
+
+class ActionType(StrEnum):
+    """What a user did. Codes are logged and trained on: never reorder, only append."""
+
+    SAVE = "save"
+    CLICK = "click"
+    LONG_CLICK = "long_click"
+    HIDE = "hide"
+    LONG_VIEW = "long_view"
+    SHARE = "share"
+    FOLLOW = "follow"
+
+    @property
+    def code(self) -> int:
+        """1, 2, ...; 0 is no action."""
+        return _CODES[self]
+
+
+_CODES = {each: number for number, each in enumerate(ActionType, start=1)}
 
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -83,6 +106,15 @@ class Intent(Part):
     embedding: list[Finite] = Field(min_length=1, max_length=MAX_DIMENSION)
     weight: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False)
     source: str = Field("user", max_length=32, description="user, session, query, pin, image, crop")
+
+
+class Action(Part):
+    """One thing the user did before the request."""
+
+    type: ActionType
+    interest: int | None = Field(None, ge=1, le=MAX_INTEREST, description="Node of the interest tree.")
+    item: int | None = Field(None, ge=1, le=MAX_ID, description="Id of the item as a 64-bit integer.")
+    time: datetime = Field(description="Without an offset it is taken for UTC.")
 
 
 class OrganicItem(Part):
@@ -140,6 +172,11 @@ class AdRequest(Part):
         max_length=MAX_HISTORY,
         description="Interests of the last actions, newest last.",
     )
+    recent_actions: list[Action] = Field(
+        default_factory=list,
+        max_length=MAX_ACTIONS,
+        description="The user's last actions, in any order; those later than the request are not used.",
+    )
     organic: list[OrganicItem] = Field(default_factory=list, max_length=MAX_ORGANIC)
     positions_since_ad: int = Field(
         -1,
@@ -161,6 +198,15 @@ class AdRequest(Part):
     @classmethod
     def _in_utc(cls, value: datetime) -> datetime:
         return in_utc(value)
+
+    @field_validator("recent_actions")
+    @classmethod
+    def _actions_in_utc(cls, value: list[Action]) -> list[Action]:
+        """Times are compared with the request's, so each needs an offset; the usual ones have it."""
+        return [
+            each if each.time.tzinfo else each.model_copy(update={"time": each.time.replace(tzinfo=UTC)})
+            for each in value
+        ]
 
     @field_validator("held")
     @classmethod

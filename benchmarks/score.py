@@ -118,6 +118,7 @@ def _table(rng: np.random.Generator, snapshot: SimpleNamespace, n: int = 40_000)
         "hour": np.arange(n) % 24,
         "weekday": np.arange(n) % 7,
         **{name: [lists[k % 1000] for k in range(n)] for name in ("user_interests", "recent_interests")},
+        **_actions(rng, n),
         **{name: getattr(snapshot, name)[ad] for name in ("ad_id", "campaign_id", "advertiser_id")},
         "ad_interest": snapshot.interest[ad],
         **{name: getattr(snapshot, name)[ad].tolist() for name in ("format", "objective")},
@@ -132,3 +133,16 @@ def _table(rng: np.random.Generator, snapshot: SimpleNamespace, n: int = 40_000)
         "value_micros": np.zeros(n, np.int64),
     }
     return pa.table([pa.array(columns[field.name]).cast(field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def _actions(rng: np.random.Generator, n: int) -> dict[str, list[Any]]:
+    """A hundred actions a row."""
+    size = 100
+    rows = [(rng.integers(1, 6, size), rng.integers(10, 74, size)) for _ in range(1000)]
+    age = np.arange(size, 0, -1) * 3600.0
+    return {
+        "action_type": [rows[k % 1000][0] for k in range(n)],
+        "action_interest": [rows[k % 1000][1] for k in range(n)],
+        "action_item": [np.zeros(size, np.int64)] * n,
+        "action_age_s": [age] * n,
+    }

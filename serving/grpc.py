@@ -155,6 +155,10 @@ def _request_fields(request: pb.FeedRequest) -> dict[str, Any]:
             {"id": item.id, "utility": item.utility, "grade": GRADES.get(item.grade)}
             for item in request.organic
         ],
+        "recent_actions": [
+            _action_fields(action, f"recent_actions[{at}].time_us")
+            for at, action in enumerate(request.recent_actions)
+        ],
         "held": [{"position": each.position, "hold": HOLDS.get(each.hold)} for each in request.held],
     }
     if request.surface:
@@ -175,12 +179,20 @@ def _request_fields(request: pb.FeedRequest) -> dict[str, Any]:
     return fields
 
 
-def _time(microseconds: int) -> datetime:
+def _action_fields(action: pb.Action, path: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"type": action.type, "time": _time(action.time_us, path)}
+    for name in ("interest", "item"):
+        if action.HasField(name):
+            fields[name] = getattr(action, name)
+    return fields
+
+
+def _time(microseconds: int, path: str = "time_us") -> datetime:
     try:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
     except OverflowError:
         error = FieldError(
-            path="time_us",
+            path=path,
             value=str(microseconds),
             message="not a time of this calendar",
             fix="give microseconds since 1970-01-01 UTC",

@@ -171,7 +171,12 @@ class Runtime:
         count = self.metrics.unknown
         if request.model_extra:
             count.labels("request").inc(len(request.model_extra))
-        parts = (("intents", request.intents), ("organic", request.organic), ("held", request.held))
+        parts = (
+            ("intents", request.intents),
+            ("organic", request.organic),
+            ("held", request.held),
+            ("recent_actions", request.recent_actions),
+        )
         for part, members in parts:
             if unknown := sum(len(member.model_extra or ()) for member in members):
                 count.labels(part).inc(unknown)

@@ -8,10 +8,12 @@ from typing import Self
 
 import numpy as np
 
+from adsrank.data.actions import pulls, warmth
 from adsrank.data.inventory import Inventory
 from adsrank.data.population import DEVICES, country_offset
-from adsrank.data.visit import MICROS, Visits, Wants
-from adsrank.data.world import DAY_S, Float32, Float64, Int32, Int64, World, unit
+from adsrank.data.visit import Visits, Wants
+from adsrank.data.world import DAY_S, MICROS, Float32, Float64, Int32, Int64, World, unit
+from adsrank.features.columns import action_columns
 from adsrank.request import AdRequest
 from auction.errors import InputError
 
@@ -32,6 +34,8 @@ class Context:
     """Mean cosine weighted by the intents' weights; 0 without intents."""
     recent_share: Float64
     """Share of the recent interests that are the ad's."""
+    warmth: Float64
+    """How warm the user's last actions are to the ad's interest, in (-1, 1)."""
     hour: Int32
     """UTC."""
     utc_offset: Int32
@@ -69,6 +73,7 @@ def of_visits(world: World, ads: Inventory, visits: Visits, wants: Wants, visit:
         similarity_mean=((cosine * weight).sum(axis=1) / weight.sum(axis=1)).astype(np.float32),
         recent_share=(recent == ads.interest[ad][:, None]).sum(axis=1)
         / np.maximum((recent > 0).sum(axis=1), 1),
+        warmth=wants.actions.warmth(visit, ads.interest[ad]),
         hour=visits.hour[visit],
         utc_offset=country_offset(world.users.country[visits.user])[visit],
         device=device_index(world.users.device[visits.user])[visit],
@@ -95,6 +100,9 @@ def of_request(world: World, ads: Inventory, request: AdRequest, ad_ids: Int64) 
         mean = (cosine @ weight / weight.sum()).astype(np.float32)
     recent = np.asarray(request.recent_interests, np.int64)
     age = request.time.timestamp() - ads.created_at[ad]
+    done = action_columns(request.recent_actions, request.time)
+    pull = pulls(done["action_type"], done["action_age_s"])
+    of_interest = np.where(done["action_interest"] == ads.interest[ad][:, None], pull, 0.0)
     return Context(
         request_key=np.full(count, request.seed, np.uint64),
         user=np.full(count, world.user_row.get(request.user_id, -1), np.int64),
@@ -102,6 +110,7 @@ def of_request(world: World, ads: Inventory, request: AdRequest, ad_ids: Int64) 
         similarity=similarity,
         similarity_mean=mean,
         recent_share=(recent[None, :] == ads.interest[ad][:, None]).sum(axis=1) / max(len(recent), 1),
+        warmth=warmth(of_interest),
         hour=np.full(count, request.time.hour, np.int32),
         utc_offset=np.repeat(country_offset(np.array([request.country])), count),
         device=np.repeat(device_index(np.array([request.device])), count),

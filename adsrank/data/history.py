@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
+from adsrank.data.actions import Actions
 from adsrank.data.context import Context, of_visits
 from adsrank.data.draw import bits
 from adsrank.data.logging_policy import LoggingPolicy, Placed
 from adsrank.data.reaction import react
 from adsrank.data.truth import Truth
-from adsrank.data.visit import MICROS, SURFACES, Visits, describe, plan
-from adsrank.data.world import Int32, Int64, World
+from adsrank.data.visit import SURFACES, Visits, describe, plan
+from adsrank.data.world import MICROS, Int32, Int64, World
 from adsrank.features.examples import SCHEMA
 from auction.errors import InputError
 
@@ -62,6 +63,9 @@ class _Block:
     placed: Placed
     context: Context
     recent: Int32
+    actions: Actions
+    """Of the block's visits; `placed.visit` less `first` is a row of it."""
+    first: int
 
     def __init__(self, truth: Truth, policy: LoggingPolicy, visits: Visits, first: int, size: int) -> None:
         block = visits[first : first + size]
@@ -70,6 +74,7 @@ class _Block:
         self.context = of_visits(truth.world, truth.inventory, block, wants, placed.visit, placed.ad)
         self.placed = Placed(placed.visit + first, placed.ad, placed.position, placed.gap)
         self.recent = wants.recent[placed.visit]
+        self.actions, self.first = wants.actions, first
 
 
 def _table(truth: Truth, visits: Visits, blocks: list[_Block], end: datetime, impressions: int) -> pa.Table:
@@ -118,6 +123,13 @@ def _columns(
     recent = block.recent[rows]
     full = recent > 0
     recent_offset = np.concatenate([[0], np.cumsum(full.sum(axis=1))]).astype(np.int32)
+    done = block.actions
+    there = done.kind[visit - block.first] > 0
+    offset = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
+
+    def acted_on(values: np.ndarray) -> pa.ListArray:
+        return pa.ListArray.from_arrays(offset, values[visit - block.first][there])
+
     match = np.zeros(len(rows), np.float32)
     owner = np.repeat(np.arange(len(rows)), np.diff(np.asarray(interests.offsets)))
     match[owner[np.asarray(interests.values) == ads.interest[ad][owner]]] = 1.0
@@ -132,6 +144,10 @@ def _columns(
         "weekday": visits.weekday[visit],
         "user_interests": interests,
         "recent_interests": pa.ListArray.from_arrays(recent_offset, recent[full]),
+        "action_type": acted_on(done.kind),
+        "action_interest": acted_on(done.interest),
+        "action_item": acted_on(np.zeros(done.kind.shape, np.int64)),
+        "action_age_s": acted_on(done.age_s),
         "ad_id": ads.ad_id[ad],
         "campaign_id": ads.campaign_id[ad],
         "advertiser_id": ads.advertiser_id[ad],

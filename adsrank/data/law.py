@@ -28,6 +28,8 @@ class Law:
     """Of users, and of a user's liking of one interest."""
     noise_sd: float = 0.35
     """Of a request and an ad: no model can know it."""
+    warmth: float = 0.5
+    """Of the user's last actions on the ad's interest, by their types and ages (`actions.Actions.warmth`)."""
     exposure: ExposureLaw = field(default_factory=ExposureLaw)
 
 

@@ -14,8 +14,8 @@ from adsrank.data.exposure import PAGE_LENGTH
 from adsrank.data.inventory import Inventory
 from adsrank.data.population import DEVICES
 from adsrank.data.traffic import repeats
-from adsrank.data.visit import MICROS, SURFACES, Visits, Wants
-from adsrank.data.world import Int64, World
+from adsrank.data.visit import SURFACES, Visits, Wants
+from adsrank.data.world import MICROS, Int64, World
 
 _CANDIDATES = 12
 _RANK, _MOST_HANDFUL = 56, 256

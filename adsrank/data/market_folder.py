@@ -19,7 +19,7 @@ from adsrank.data.world import InterestTree, Pins, Users, World
 from adsrank.features.examples import SCHEMA
 from auction.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 4_000_000_000
 MAX_MANIFEST_BYTES = 1_000_000
 MANIFEST, WORLD, CATALOG, EXAMPLES = "market.json", "world.npz", "catalog.jsonl", "examples.parquet"

@@ -9,7 +9,7 @@ import numpy as np
 from adsrank.data.draw import normal, uniform
 from adsrank.data.visit import SOURCES, SURFACES, Visits, Wants, describe, plan
 from adsrank.data.world import UNLABELLED, Float64, Int64, World
-from adsrank.request import AdRequest
+from adsrank.request import ActionType, AdRequest
 from auction.billable import Grade
 
 _BLOCK = 256
@@ -18,6 +18,7 @@ _SHELF = 72
 _LEAST, _MOST = 25, 50
 _SIZE, _SHELF_KIND, _SHELF_PIN, _SHELF_INTEREST, _TASTE = range(301, 306)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ACTION_TYPES = {each.code: each for each in ActionType}
 
 
 def requests(world: World, seed: int, start: datetime, hours: float, count: int) -> Iterator[AdRequest]:
@@ -64,9 +65,28 @@ def _request(
         ],
         "user_interests": users.interest[mine].tolist(),
         "recent_interests": recent[recent > 0].tolist(),
+        "recent_actions": _actions(wants, k, int(visits.time[k])),
         "organic": organic,
         "positions_since_ad": int(visits.positions_since_ad[k]),
     }
+
+
+def _actions(wants: Wants, k: int, time: int) -> list[dict[str, Any]]:
+    done = wants.actions
+    there = np.flatnonzero(done.kind[k])
+    return [
+        {
+            "type": ACTION_TYPES[kind],
+            "interest": interest,
+            "time": _EPOCH + timedelta(microseconds=time - age),
+        }
+        for kind, interest, age in zip(
+            done.kind[k, there].tolist(),
+            done.interest[k, there].tolist(),
+            done.age_us[k, there].tolist(),
+            strict=True,
+        )
+    ]
 
 
 def _items(world: World, pins: Int64, utility: Float64) -> list[dict[str, Any]]:

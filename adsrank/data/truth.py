@@ -169,6 +169,7 @@ class Truth:
         weight = np.where(stranger, 0.0, self._weight[known, leaf])
         match = np.clip((c.similarity - self._low) / (self._high - self._low), -0.75, 1.25)
         near = match + 0.45 * own + 0.3 * np.sqrt(weight) + 0.5 * np.sqrt(c.recent_share)
+        near += self.law.warmth * c.warmth
         near *= self._gain
 
         pair = draw.bits(self.seed, c.request_key, self.inventory.ad_id[c.ad])

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from adsrank.data.actions import Actions, before
 from adsrank.data.draw import bits, normal, text_key, uniform
-from adsrank.data.world import DAY_S, TIME_SPAN, Float32, Float64, Int8, Int32, Int64, World, unit
+from adsrank.data.world import DAY_S, MICROS, Float32, Float64, Int8, Int32, Int64, World, unit
 from auction.errors import InputError
 
 SURFACES = ("home", "related", "search")
@@ -23,10 +24,9 @@ _PAGES_SHARE = (0.60, 0.25, 0.15)
 _WEEKDAY = (0.95, 0.93, 0.95, 0.98, 1.0, 1.08, 1.15)
 MOST_INTENTS = 4
 MOST_RECENT = 20
-MICROS = 1_000_000
 
 # Which draw of a visit; counters of `draw`, never renumbered within a release.
-_FOCUS, _SECOND, _MOOD, _DRIFT, _INTENTS, _RECENT = range(101, 107)
+_FOCUS, _SECOND, _MOOD, _DRIFT, _INTENTS = range(101, 106)  # 106 to 108 are those of `actions`
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,12 @@ class Wants:
     """[n, 4]; 0 where there is no such intent."""
     source: Int8
     """[n, 4], index in SOURCES."""
-    recent: Int32
-    """[n, 20] leaf nodes of the last actions, newest last, padded in front with 0."""
+    actions: Actions
+
+    @property
+    def recent(self) -> Int32:
+        """[n, 20] leaf nodes of the last actions, newest last, padded in front with 0."""
+        return self.actions.interest[:, -MOST_RECENT:]
 
 
 def plan(world: World, seed: int, start: datetime, hours: float, count: int) -> Visits:
@@ -185,7 +189,7 @@ def describe(world: World, visits: Visits) -> Wants:
         weight[there, k] = np.round(users.interest_weight[row[there]], 6).astype(np.float32)
     source = np.full((len(visits), MOST_INTENTS), SOURCES.index("user"), np.int8)
     source[:, 0] = np.array([SOURCES.index(name) for name in ("session", "pin", "query")])[visits.surface]
-    return Wants(focus, second, intent, weight, source, _recent(world, visits, focus, second))
+    return Wants(focus, second, intent, weight, source, before(world, visits, focus, second))
 
 
 def _by_weight(world: World, user: Int64, drawn: Float64) -> Int64:
@@ -196,21 +200,3 @@ def _by_weight(world: World, user: Int64, drawn: Float64) -> Int64:
     row = np.searchsorted(total, low + drawn * (high - low), side="right") - 1
     position: Int64 = np.clip(row, offset[user], offset[user + 1] - 1) - offset[user]
     return position
-
-
-def _recent(world: World, visits: Visits, focus: Int64, second: Int64) -> Int32:
-    """The last actions before the visit: those of the session's pages on top of the user's history."""
-    users = world.users
-    # One search finds, for every visit, the actions of its user before its second.
-    known = np.searchsorted(world.action_key, visits.user * TIME_SPAN + visits.time // MICROS)
-    fresh = np.minimum(3 * visits.page, 6).astype(np.int64)
-    column = np.arange(MOST_RECENT)[None, :]
-    new = column >= MOST_RECENT - fresh[:, None]
-    row = known[:, None] - (MOST_RECENT - fresh[:, None]) + column
-    old = ~new & (row >= users.action_offset[visits.user][:, None])
-    recent = np.zeros((len(visits), MOST_RECENT), np.int32)
-    recent[old] = world.pins.interest[users.action_pin[row[old]]]
-    turned = uniform(visits.seed, visits.session[:, None], _RECENT, column) < 0.25
-    mine = np.where(turned, second[:, None], focus[:, None])
-    recent[new] = users.interest[mine[new]]
-    return recent

@@ -23,6 +23,8 @@ DIMENSION = 32
 UNLABELLED = -1
 """Grade of a pin that no classifier has seen; beside an ad it counts as MEDIUM."""
 DAY_S = 86_400
+MICROS = 1_000_000
+"""Microseconds of a second."""
 TIME_SPAN = 2**36
 """More seconds than any time here has."""
 

@@ -4,17 +4,20 @@ Privacy is applied here, where features are made: a request with `personalized=F
 signal to any model, whatever the caller sends along.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from adsrank.request import AdRequest, Intent
+from adsrank.request import Action, AdRequest, Intent
 
 RECENT = 20
 """Of `recent_interests`, the newest that are used (as in the training table)."""
+
+CLOCKS_APART_S = 5.0
+"""An action this little later than its request is of the moment; a later one was not known then."""
 
 PAGE_SOURCES = frozenset({"query", "pin", "image", "crop"})
 """Sources of an intent that come from the page and not from the user."""
@@ -51,7 +54,7 @@ def usable_intents(request: AdRequest) -> list[tuple[int, Intent]]:
 
 
 def request_columns(request: AdRequest) -> dict[str, Any]:
-    """Columns of the request: scalars, and one list each for the interests.
+    """Columns of the request: scalars, and one list each for the interests and the last actions.
 
     `hour` and `weekday` are those of the request's time in UTC; Monday is 0.
     """
@@ -65,6 +68,21 @@ def request_columns(request: AdRequest) -> dict[str, Any]:
         "weekday": request.time.weekday(),
         "user_interests": np.array(request.user_interests if personal else [], np.int64),
         "recent_interests": np.array(request.recent_interests[-RECENT:] if personal else [], np.int64),
+        **action_columns(request.recent_actions if personal else [], request.time),
+    }
+
+
+def action_columns(actions: Sequence[Action], now: datetime) -> dict[str, npt.NDArray[Any]]:
+    """Type, interest, item and age of each action, oldest first; those later than `now` are left out."""
+    count = len(actions)
+    age = np.fromiter(((now - each.time).total_seconds() for each in actions), np.float64, count)
+    order = np.argsort(-age, kind="stable")
+    order = order[age[order] >= -CLOCKS_APART_S]
+    return {
+        "action_type": np.fromiter((each.type.code for each in actions), np.int8, count)[order],
+        "action_interest": np.fromiter((each.interest or 0 for each in actions), np.int32, count)[order],
+        "action_item": np.fromiter((each.item or 0 for each in actions), np.int64, count)[order],
+        "action_age_s": np.maximum(age[order], 0.0).astype(np.float32),
     }
 
 

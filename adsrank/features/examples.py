@@ -17,7 +17,14 @@ CONTEXT = [
     pa.field("weekday", pa.int32()),  # 0 = Monday
     pa.field("user_interests", pa.list_(pa.int32())),  # leaf nodes of the interest tree
     pa.field("recent_interests", pa.list_(pa.int32())),  # of the last actions, newest last, at most 20
+    # The last actions in their order, newest last, at most 100: four lists of equal length.
+    pa.field("action_type", pa.list_(pa.int8())),  # `request.ActionType.code`
+    pa.field("action_interest", pa.list_(pa.int32())),  # 0 where the caller gave none
+    pa.field("action_item", pa.list_(pa.int64())),  # 0 where the caller gave none
+    pa.field("action_age_s", pa.list_(pa.float32())),  # seconds before the request
 ]
+ACTIONS = ("action_type", "action_interest", "action_item", "action_age_s")
+"""Columns of `CONTEXT` that logs and tables of the first release do not have."""
 AD = [
     pa.field("ad_id", pa.int64()),
     pa.field("campaign_id", pa.int64()),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsrank.errors import InputError
-from adsrank.features.examples import AD, CONTEXT, LABELS, MATCH, PLACE, SCHEMA
+from adsrank.features.examples import ACTIONS, AD, CONTEXT, LABELS, MATCH, PLACE, SCHEMA
 from auction.log.events import EVENT_SCHEMA, read_events
 from auction.log.placements import placements
 from auction.log.reader import DecisionLog
@@ -48,7 +48,8 @@ def join(shown: Iterable[pa.Table], events: Iterable[pa.Table], attribution_days
     delay and value. A conversion without a click is not counted: the label is given the click.
 
     Raises:
-        InputError: a feature was not logged, or is of another type; names the column.
+        InputError: a feature was not logged, or is of another type; names the column. Logs of the first
+            release have no actions: theirs are null, which is no action.
     """
     rows = _rows(shown)
     happened = _events(events)
@@ -82,6 +83,9 @@ def _rows(shown: Iterable[pa.Table]) -> pa.Table:
     for table in shown:
         columns = []
         for field in schema:
+            if field.name not in table.column_names and field.name in ACTIONS:
+                columns.append(pa.nulls(len(table), field.type))
+                continue
             if field.name not in table.column_names:
                 raise InputError(field.name, "absent", "log the features that an ad was scored with")
             try:

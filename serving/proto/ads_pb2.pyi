@@ -57,8 +57,20 @@ class Held(_message.Message):
     hold: Hold
     def __init__(self, position: _Optional[int] = ..., hold: _Optional[_Union[Hold, str]] = ...) -> None: ...
 
+class Action(_message.Message):
+    __slots__ = ("type", "interest", "item", "time_us")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    INTEREST_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    TIME_US_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    interest: int
+    item: int
+    time_us: int
+    def __init__(self, type: _Optional[str] = ..., interest: _Optional[int] = ..., item: _Optional[int] = ..., time_us: _Optional[int] = ...) -> None: ...
+
 class FeedRequest(_message.Message):
-    __slots__ = ("request_id", "user_id", "surface", "time_us", "country", "language", "device", "embedding_space", "intents", "user_interests", "recent_interests", "organic", "positions_since_ad", "blocked_advertisers", "hidden_ads", "personalized", "deadline_ms", "explain", "held")
+    __slots__ = ("request_id", "user_id", "surface", "time_us", "country", "language", "device", "embedding_space", "intents", "user_interests", "recent_interests", "organic", "positions_since_ad", "blocked_advertisers", "hidden_ads", "personalized", "deadline_ms", "explain", "held", "recent_actions")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +90,7 @@ class FeedRequest(_message.Message):
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    RECENT_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     user_id: str
     surface: str
@@ -97,7 +110,8 @@ class FeedRequest(_message.Message):
     deadline_ms: int
     explain: bool
     held: _containers.RepeatedCompositeFieldContainer[Held]
-    def __init__(self, request_id: _Optional[str] = ..., user_id: _Optional[str] = ..., surface: _Optional[str] = ..., time_us: _Optional[int] = ..., country: _Optional[str] = ..., language: _Optional[str] = ..., device: _Optional[str] = ..., embedding_space: _Optional[str] = ..., intents: _Optional[_Iterable[_Union[Intent, _Mapping]]] = ..., user_interests: _Optional[_Iterable[int]] = ..., recent_interests: _Optional[_Iterable[int]] = ..., organic: _Optional[_Iterable[_Union[OrganicItem, _Mapping]]] = ..., positions_since_ad: _Optional[int] = ..., blocked_advertisers: _Optional[_Iterable[int]] = ..., hidden_ads: _Optional[_Iterable[int]] = ..., personalized: _Optional[bool] = ..., deadline_ms: _Optional[int] = ..., explain: _Optional[bool] = ..., held: _Optional[_Iterable[_Union[Held, _Mapping]]] = ...) -> None: ...
+    recent_actions: _containers.RepeatedCompositeFieldContainer[Action]
+    def __init__(self, request_id: _Optional[str] = ..., user_id: _Optional[str] = ..., surface: _Optional[str] = ..., time_us: _Optional[int] = ..., country: _Optional[str] = ..., language: _Optional[str] = ..., device: _Optional[str] = ..., embedding_space: _Optional[str] = ..., intents: _Optional[_Iterable[_Union[Intent, _Mapping]]] = ..., user_interests: _Optional[_Iterable[int]] = ..., recent_interests: _Optional[_Iterable[int]] = ..., organic: _Optional[_Iterable[_Union[OrganicItem, _Mapping]]] = ..., positions_since_ad: _Optional[int] = ..., blocked_advertisers: _Optional[_Iterable[int]] = ..., hidden_ads: _Optional[_Iterable[int]] = ..., personalized: _Optional[bool] = ..., deadline_ms: _Optional[int] = ..., explain: _Optional[bool] = ..., held: _Optional[_Iterable[_Union[Held, _Mapping]]] = ..., recent_actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ...) -> None: ...
 
 class AdPosition(_message.Message):
     __slots__ = ("ad_id", "title", "advertiser_id", "campaign_id", "destination_url", "price_micros", "billable_event", "token", "disclosure", "why")

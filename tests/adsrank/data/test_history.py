@@ -9,7 +9,8 @@ from adsrank.data.history import history
 from adsrank.data.outcome import respond
 from adsrank.data.traffic import requests
 from adsrank.data.truth import Truth
-from adsrank.features.examples import SCHEMA
+from adsrank.features.columns import request_columns
+from adsrank.features.examples import ACTIONS, SCHEMA
 from auction.errors import InputError
 
 ROWS = 60_000
@@ -149,6 +150,9 @@ def test_the_columns_of_a_row_are_those_of_its_request(world, truth, end) -> Non
         context = truth.context(request, [row["ad_id"]])
         assert row["user_interests"] == request.user_interests
         assert row["recent_interests"] == request.recent_interests
+        asked = request_columns(request)
+        for name in ACTIONS:
+            assert row[name] == asked[name].tolist()
         assert row["time"] == request.time
         assert row["time"].tzinfo is not None
         found = (row["surface"], row["country"], row["device"], row["user_id"])

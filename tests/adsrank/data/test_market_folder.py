@@ -99,9 +99,10 @@ def test_a_broken_manifest_is_refused(folder: Path, text: str) -> None:
         read_market(folder)
 
 
-def test_another_format_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("number", [1, 3])
+def test_another_format_is_refused(folder: Path, number: int) -> None:
     manifest = json.loads((folder / "market.json").read_text())
-    (folder / "market.json").write_text(json.dumps({**manifest, "format": 2}))
+    (folder / "market.json").write_text(json.dumps({**manifest, "format": number}))
     with pytest.raises(InputError, match="format"):
         read_market(folder)
 

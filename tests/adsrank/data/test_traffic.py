@@ -53,6 +53,11 @@ def test_a_request_says_who_its_user_is(world, stream) -> None:
         assert request.embedding_space == world.embedding_space
         assert 1 <= len(request.intents) <= 4
         assert len(request.recent_interests) <= 20
+        interests = [action.interest for action in request.recent_actions]
+        assert interests[-20:] == request.recent_interests
+        times = [action.time for action in request.recent_actions]
+        assert times == sorted(times)
+        assert not times or times[-1] < request.time
 
 
 def test_surfaces_and_sources_are_mixed(stream) -> None:

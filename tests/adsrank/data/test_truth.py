@@ -82,6 +82,9 @@ def test_recent_actions_device_hour_age_and_user_count(truth, pairs) -> None:
     base = truth.chances(context).click
     n = len(context)
     assert (truth.chances(part(context, recent_share=context.recent_share + 0.3)).click > base).all()
+    warm, cold = (truth.chances(part(context, warmth=np.full(n, value))) for value in (0.5, -0.5))
+    assert (warm.click > cold.click).all()
+    assert (warm.hide < cold.hide).all()
     assert (truth.chances(part(context, ad_age_days=context.ad_age_days + 30)).click < base).all()
     evening = truth.chances(part(context, hour=np.full(n, 21, np.int32), utc_offset=np.zeros(n, np.int32)))
     morning = truth.chances(part(context, hour=np.full(n, 9, np.int32), utc_offset=np.zeros(n, np.int32)))

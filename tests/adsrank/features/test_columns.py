@@ -1,14 +1,14 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from adsrank.features.columns import RECENT, ad_columns, match_columns, request_columns
-from adsrank.features.examples import AD, CONTEXT, MATCH
+from adsrank.features.examples import ACTIONS, AD, CONTEXT, MATCH
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
-from adsrank.request import AdRequest
+from adsrank.request import ActionType, AdRequest
 
 TIME = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)  # a Wednesday
 SCORES = {
@@ -47,15 +47,51 @@ def test_request_ad_and_match_columns_are_all_columns_of_the_schema(snapshot):
     assert columns["ad_age_days"].tolist() == [1.5, 1.5, 1.5]
 
 
+def acted(kind, seconds_ago, **more):
+    return {"type": kind, "time": (TIME - timedelta(seconds=seconds_ago)).isoformat(), **more}
+
+
+def test_actions_are_columns_oldest_first_with_their_ages():
+    asked = request(
+        recent_actions=[
+            acted("hide", 2.5, item=2**62),
+            acted("save", 90_000, interest=11),
+            acted("click", 60),
+        ]
+    )
+    columns = request_columns(asked)
+    codes = [each.code for each in (ActionType.SAVE, ActionType.CLICK, ActionType.HIDE)]
+    assert columns["action_type"].tolist() == codes == [1, 2, 4]
+    assert columns["action_interest"].tolist() == [11, 0, 0]
+    assert columns["action_item"].tolist() == [0, 0, 2**62]
+    assert columns["action_age_s"].tolist() == [90_000, 60, 2.5]
+    logged = {field.name: field.type.value_type for field in CONTEXT if field.name in ACTIONS}
+    for name, kind in logged.items():
+        assert columns[name].dtype == kind.to_pandas_dtype()
+
+
+def test_an_action_after_its_request_was_not_known_then():
+    asked = request(recent_actions=[acted("save", -3600), acted("click", -1.0), acted("hide", 10)])
+    columns = request_columns(asked)
+    assert columns["action_type"].tolist() == [4, 2]  # a second's difference is two clocks, not the future
+    assert columns["action_age_s"].tolist() == [10, 0]
+
+
+def test_times_of_actions_without_an_offset_are_utc():
+    asked = request(recent_actions=[{"type": "save", "time": "2026-03-04T17:29:00"}])
+    assert request_columns(asked)["action_age_s"].tolist() == [60]
+
+
 def test_hours_are_utc_whatever_the_zone_of_the_request():
     assert request_columns(request(time="2026-03-04T23:30:00-05:00"))["hour"] == 4
 
 
 def test_without_personalization_no_user_signal_reaches_a_model(snapshot):
-    plain = request(personalized=False)
+    plain = request(personalized=False, recent_actions=[acted("save", 60, interest=11)])
     columns = request_columns(plain) | match_columns(plain, SCORES)
     assert columns["user_id"] is None
-    assert columns["user_interests"].size == columns["recent_interests"].size == 0
+    for name in ("user_interests", "recent_interests", *ACTIONS):
+        assert columns[name].size == 0
     for name in SCORES:
         assert np.isnan(columns[name]).all()
     other = request(personalized=False, user_id="u2", user_interests=[29], recent_interests=[28])
@@ -85,6 +121,16 @@ def test_what_serving_computes_is_what_the_offline_table_holds(planted, snapshot
         request_id=row["request_id"], user_id=row["user_id"], time=row["time"], surface=row["surface"],
         country=row["country"], device=row["device"], user_interests=row["user_interests"],
         recent_interests=row["recent_interests"],
+        recent_actions=[
+            {
+                "type": list(ActionType)[kind - 1],
+                "interest": interest,
+                "time": row["time"] - timedelta(seconds=age),
+            }
+            for kind, interest, age in zip(
+                row["action_type"], row["action_interest"], row["action_age_s"], strict=True
+            )
+        ],
     )  # fmt: skip
     created = row["time"].timestamp() - float(np.float32(row["ad_age_days"])) * 86_400
     one = SimpleNamespace(
@@ -102,3 +148,7 @@ def test_what_serving_computes_is_what_the_offline_table_holds(planted, snapshot
     assert online.numbers == pytest.approx(offline.numbers, abs=1e-6)
     for one_list, other in zip(online.request.lists, offline.request.lists, strict=True):
         assert np.array_equal(one_list, other)
+    (one_sequence,), (other_sequence,) = online.request.sequences, offline.request.sequences
+    assert one_sequence.ids.any()
+    assert np.array_equal(one_sequence.ids, other_sequence.ids)
+    assert np.array_equal(one_sequence.age, other_sequence.age)

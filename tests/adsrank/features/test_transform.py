@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adsrank.errors import InputError
+from adsrank.features.examples import CONTEXT
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import PADDING, CompiledTransform
 
@@ -136,13 +137,11 @@ def test_serving_and_training_give_the_same_features_for_the_same_rows(planted):
     table = planted.table.slice(0, 4000)
     fitted = CompiledTransform.fit(table, FeatureSpec.default())
     rows = table.slice(40, 4)  # one request
+    of_request = {field.name for field in CONTEXT}
     offline = fitted.apply(rows)
     online = fitted.apply(
         {
-            name: rows[name][0].as_py()
-            if name
-            in {"surface", "country", "device", "hour", "weekday", "user_interests", "recent_interests"}
-            else rows[name].to_numpy()
+            name: rows[name][0].as_py() if name in of_request else rows[name].to_numpy()
             for name in fitted.sources
         }
     )
@@ -151,6 +150,10 @@ def test_serving_and_training_give_the_same_features_for_the_same_rows(planted):
     assert np.array_equal(online.numbers, offline.numbers)
     for one, many in zip(online.request.lists, offline.request.lists, strict=True):
         assert np.array_equal(np.repeat(one, 4, axis=0), many)
+    (one,), (many,) = online.request.sequences, offline.request.sequences
+    assert one.ids.any()
+    assert np.array_equal(np.repeat(one.ids, 4, axis=0), many.ids)
+    assert np.array_equal(np.repeat(one.age, 4, axis=0), many.age)
 
 
 def test_a_transform_survives_json_to_the_bit(planted):
@@ -195,13 +198,15 @@ def test_unseen_categories_and_all_null_columns_are_features_like_others(planted
         ("similarity", np.array(["a", "b"]), "give a numeric column"),
         ("ad_age_days", np.zeros(3), "give 2 values"),
         ("user_interests", [0.5], "list of integers"),
+        ("action_type", [1, 2], "as many elements a row as action_age_s has"),
     ],
 )
 def test_a_column_that_cannot_be_used_is_named(planted, name, value, message):
     fitted = CompiledTransform.fit(planted.table.slice(0, 2000), FeatureSpec.default())
     columns = {
         "surface": "home", "country": "US", "device": "phone", "hour": 3, "weekday": 1,
-        "user_interests": [10], "recent_interests": [],
+        "user_interests": [10], "recent_interests": [], "action_interest": [11], "action_type": [1],
+        "action_age_s": [60.0],
         "ad_id": np.array([1000, 1001]), "campaign_id": np.array([100, 100]),
         "advertiser_id": np.array([10, 10]),
         "ad_interest": np.array([10, 11]), "format": np.array(["image", "video"]),

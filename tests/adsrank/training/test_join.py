@@ -5,7 +5,9 @@ import pyarrow as pa
 import pytest
 
 from adsrank.errors import InputError
-from adsrank.features.examples import AD, CONTEXT, LABELS, MATCH, SCHEMA
+from adsrank.features.examples import ACTIONS, AD, CONTEXT, LABELS, MATCH, SCHEMA
+from adsrank.features.spec import FeatureSpec
+from adsrank.features.transform import CompiledTransform
 from adsrank.training.join import join, join_log
 from auction.auction import hold_auction
 from auction.billable import Billable, Grade
@@ -25,6 +27,8 @@ def shown(*ids, **changes):
         "request_id": [f"r{i}" for i in range(n)], "time": [T0 + timedelta(minutes=i) for i in range(n)],
         "user_id": [None] * n, "surface": ["home"] * n, "country": ["US"] * n, "device": ["phone"] * n,
         "hour": [12] * n, "weekday": [0] * n, "user_interests": [[10, 11]] * n, "recent_interests": [[]] * n,
+        "action_type": [[2, 1]] * n, "action_interest": [[11, 0]] * n, "action_item": [[0, 7]] * n,
+        "action_age_s": [[90.0, 2.5]] * n,
         "ad_id": list(range(n)), "campaign_id": [1] * n, "advertiser_id": [1] * n, "ad_interest": [10] * n,
         "format": ["image"] * n, "objective": ["AWARENESS"] * n, "ad_age_days": [1.5] * n,
         "similarity": [0.5] * n, "similarity_mean": [0.25] * n, "interest_match": [1.0] * n,
@@ -104,6 +108,15 @@ def test_rows_come_oldest_first_and_a_placement_logged_twice_counts_once():
     found = join([placed.slice(2, 1), placed.slice(0, 2), placed.slice(1, 1)], [])
     assert found["ad_id"].to_pylist() == [0, 1, 2]
     assert found["click"].to_pylist() == [0, 0, 0]
+
+
+def test_a_log_of_before_actions_were_logged_still_joins():
+    old = shown("a", "b").drop_columns(list(ACTIONS))
+    found = join([old, shown("c")], [])
+    assert found.schema == SCHEMA
+    assert sorted(len(row or []) for row in found["action_type"].to_pylist()) == [0, 0, 2]
+    blank = CompiledTransform.fit(found, FeatureSpec.default()).apply(found)
+    assert (blank.request.sequences[0].ids.any(axis=(1, 2))).sum() == 1
 
 
 def test_the_first_click_starts_the_window():

@@ -77,6 +77,15 @@ def message(body: Body, held: list[Body]) -> pb.FeedRequest:
         intents=[pb.Intent(embedding=i.embedding, weight=i.weight, source=i.source) for i in asked.intents],
         user_interests=asked.user_interests,
         recent_interests=asked.recent_interests,
+        recent_actions=[
+            pb.Action(
+                type=each.type.value,
+                interest=each.interest,
+                item=each.item,
+                time_us=round(each.time.timestamp() * 1e6),
+            )
+            for each in asked.recent_actions
+        ],
         organic=[
             pb.OrganicItem(id=item.id, utility=item.utility, grade=pb.Grade.Value(f"GRADE_{item.grade.name}"))
             for item in asked.organic

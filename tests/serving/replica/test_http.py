@@ -237,6 +237,23 @@ def test_what_is_not_json_is_a_400(text: bytes, http: TestClient) -> None:
     assert_problem(http.post("/v1/feed", content=text), 400, "invalid_json")
 
 
+@pytest.mark.parametrize(
+    ("action", "path"),
+    [
+        ({"type": "stare", "time": "2026-03-01T00:00:00Z"}, "recent_actions[0].type"),
+        ({"type": "save"}, "recent_actions[0].time"),
+        ({"type": "save", "time": "soon"}, "recent_actions[0].time"),
+        ({"type": "save", "time": "2026-03-01T00:00:00Z", "interest": 2**31}, "recent_actions[0].interest"),
+        ({"type": "save", "time": "2026-03-01T00:00:00Z", "item": 0}, "recent_actions[0].item"),
+    ],
+)
+def test_an_action_that_makes_no_sense_is_refused_by_its_path(
+    http: TestClient, bodies: list[Body], action: Body, path: str
+) -> None:
+    answer = http.post("/v1/feed", content=orjson.dumps({**bodies[0], "recent_actions": [action]}))
+    assert_problem(answer, 422, "invalid_request", path)
+
+
 def test_json_that_is_no_object_is_a_422(http: TestClient) -> None:
     for text in (b"null", b"[]", b"7", b'"x"'):
         assert_problem(http.post("/v1/feed", content=text), 422, "invalid_request")
