@@ -18,6 +18,8 @@ COMMANDS = [
     for block in re.findall(r"```console\n(.*?)```", TEXT, re.S)
     for line in block.splitlines()
 ]
+GROUPS = ("audit", "bundle", "calibration", "campaigns", "features", "market", "simulate", "tune")
+"""Commands whose verb is the second word."""
 ADSRANK = [sys.executable, "-c", "from serving.cli import main; main()"]
 
 
@@ -45,7 +47,7 @@ def test_the_python_snippets_are_short():
 @pytest.mark.parametrize("words", sorted({tuple(command[1:3]) for command in COMMANDS}))
 def test_every_command_has_help_with_an_example(words: tuple[str, ...], tmp_path: Path):
     verb = [word for word in words if re.fullmatch(r"[a-z]+", word)]
-    names = verb[:2] if verb[0] in ("audit", "campaigns", "market", "simulate", "tune") else verb[:1]
+    names = verb[:2] if verb[0] in GROUPS else verb[:1]
     done = run([*names, "--help"], tmp_path)
     assert done.returncode == 0
     assert "Example: adsrank " + names[0] in " ".join(done.stdout.split())
