@@ -94,7 +94,11 @@ def fit_share(told: dict[str, Any]) -> None:
     journal: Journal = Silent()
     if workers.rank == 0 and told["run"] is not None:
         journal = RunFolder(told["run"], resume=True)
-    since = None if told["since"] is None else carried(Bundle.load(told["since"]), prepared.transform)
+    since = (
+        None
+        if told["since"] is None
+        else carried(Bundle.load(told["since"], admission=None), prepared.transform)
+    )
     try:
         fit_rows(
             prepared.transform,

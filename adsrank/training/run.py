@@ -70,7 +70,7 @@ def run(
     config, out = config or TrainConfig(), Path(out)
     if out.exists():
         raise BundleError(f"{out}: exists already; bundles do not change, give a new folder")
-    began = None if since is None else Bundle.load(since)
+    began = None if since is None else Bundle.load(since, admission=None)
     if began is not None:
         config, spec = fits(began, config), began.transform.spec
     spec = spec or FeatureSpec.default()

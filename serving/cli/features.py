@@ -97,7 +97,7 @@ def check(
     from auction.log import DecisionLog
 
     opened = DecisionLog(log)
-    served = Bundle.load(bundle) if bundle is not None else None
+    served = Bundle.load(bundle, admission=None) if bundle is not None else None
     space = served.embedding_space if served is not None else None
     snapshot = _snapshot(catalog, space) if catalog is not None else None
     report = run(opened, snapshot, _requests(requests) if requests else None, served)
@@ -118,7 +118,7 @@ def tables(
     from adsrank.features.summary import summaries
     from adsrank.models.bundle import Bundle
 
-    found = summaries(Bundle.load(bundle).transform)
+    found = summaries(Bundle.load(bundle, admission=None).transform)
     if as_json:
         emit_json([each.to_json() for each in found])
         return

@@ -6,9 +6,9 @@ import pytest
 
 from adsrank.features.columns import RECENT, ad_columns, match_columns, request_columns
 from adsrank.features.examples import ACTIONS, AD, CONTEXT, MATCH
-from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.request import ActionType, AdRequest
+from tests.adsrank.with_actions import WITH_ACTIONS
 
 TIME = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)  # a Wednesday
 SCORES = {
@@ -125,7 +125,7 @@ def test_a_similarity_without_a_vector_on_either_side_is_missing_and_not_zero():
 def test_what_serving_computes_is_what_the_offline_table_holds(planted, snapshot):
     """A row of the log, asked again as a request: the same features to the bit."""
     table = planted.table.slice(0, 4000)
-    fitted = CompiledTransform.fit(table, FeatureSpec.default())
+    fitted = CompiledTransform.fit(table, WITH_ACTIONS)
     row = table.slice(8, 1).to_pylist()[0]
     asked = AdRequest(
         request_id=row["request_id"], user_id=row["user_id"], time=row["time"], surface=row["surface"],

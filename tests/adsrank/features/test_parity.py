@@ -33,6 +33,7 @@ from auction.log import DecisionLog, LogWriter
 from auction.policy import AuctionPolicy
 from auction.warm import warm
 from serving.cli.features import app
+from tests.adsrank.with_actions import WITH_ACTIONS
 
 SEED = 5
 
@@ -56,7 +57,7 @@ def rows(world, opens):
 def release(world, opens, rows) -> Release:
     warm()
     table = history(Truth(world, rows, SEED), SEED, opens, impressions=3_000)
-    bundle = train(table, config=TrainConfig(epochs=1, embedding_space=world.embedding_space)).bundle
+    bundle = train(table, WITH_ACTIONS, TrainConfig(epochs=1, embedding_space=world.embedding_space)).bundle
     snapshot = freeze_catalog(Catalog.of([parse_entity(row) for row in rows]))
     return Release(AuctionPolicy(exchange_rate=300_000.0), bundle, snapshot, Retriever.of(snapshot))
 
@@ -187,7 +188,7 @@ def test_the_command_says_what_differs_and_exits_with_1(folder, release, asked, 
     assert "nothing differs" in capsys.readouterr().out
     app(["tables", str(bundle), "--json"], standalone_mode=False)
     tables = {each["table"]: each for each in json.loads(capsys.readouterr().out)}
-    readers = ["user_interests", "recent_interests", "recent_actions", "ad_interest"]
+    readers = ["user_interests", "recent_interests", "ad_interest", "recent_actions"]
     assert tables["interest"]["features"] == readers
     assert 0.9 < tables["interest"]["own"] <= 1
     log = altered(

@@ -11,6 +11,7 @@ from adsrank.errors import InputError
 from adsrank.features.examples import CONTEXT
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import PADDING, CompiledTransform
+from tests.adsrank.with_actions import WITH_ACTIONS
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "configs" / "features.yaml"
 
@@ -138,7 +139,7 @@ def test_a_share_is_the_part_of_the_list_that_equals_the_ads_value():
 
 def test_serving_and_training_give_the_same_features_for_the_same_rows(planted):
     table = planted.table.slice(0, 4000)
-    fitted = CompiledTransform.fit(table, FeatureSpec.default())
+    fitted = CompiledTransform.fit(table, WITH_ACTIONS)
     rows = table.slice(40, 4)  # one request
     of_request = {field.name for field in CONTEXT}
     offline = fitted.apply(rows)
@@ -160,7 +161,7 @@ def test_serving_and_training_give_the_same_features_for_the_same_rows(planted):
 
 
 def test_a_transform_survives_json_to_the_bit(planted):
-    fitted = CompiledTransform.fit(planted.table.slice(0, 4000), FeatureSpec.default())
+    fitted = CompiledTransform.fit(planted.table.slice(0, 4000), WITH_ACTIONS)
     again = CompiledTransform.from_json(json.loads(json.dumps(fitted.to_json())))
     rows = planted.table.slice(3000, 3000)
     one, other = fitted.apply(rows), again.apply(rows)
@@ -170,7 +171,7 @@ def test_a_transform_survives_json_to_the_bit(planted):
 
 
 def test_a_document_of_the_first_version_is_still_read(planted):
-    fitted = CompiledTransform.fit(planted.table.slice(0, 4000), FeatureSpec.default())
+    fitted = CompiledTransform.fit(planted.table.slice(0, 4000), WITH_ACTIONS)
     old = json.loads(json.dumps(fitted.to_json())) | {"version": 1}
     del old["vectors"]
     for encoder in old["encoders"].values():
@@ -184,11 +185,11 @@ def test_a_document_of_the_first_version_is_still_read(planted):
 def test_unseen_categories_and_all_null_columns_are_features_like_others(planted):
     table = planted.table.slice(0, 2000)
     nulls = {name: pa.nulls(len(table), table.schema.field(name).type) for name in table.column_names}
-    fitted = CompiledTransform.fit(table, FeatureSpec.default())
+    fitted = CompiledTransform.fit(table, WITH_ACTIONS)
     blank = fitted.apply(pa.table(nulls))
     assert np.isfinite(blank.numbers).all()
     assert len(np.unique(blank.ids, axis=0)) == 1
-    born_blank = CompiledTransform.fit(pa.table(nulls), FeatureSpec.default()).apply(table)
+    born_blank = CompiledTransform.fit(pa.table(nulls), WITH_ACTIONS).apply(table)
     assert np.isfinite(born_blank.numbers).all()
 
 
@@ -205,7 +206,7 @@ def test_unseen_categories_and_all_null_columns_are_features_like_others(planted
     ],
 )
 def test_a_column_that_cannot_be_used_is_named(planted, name, value, message):
-    fitted = CompiledTransform.fit(planted.table.slice(0, 2000), FeatureSpec.default())
+    fitted = CompiledTransform.fit(planted.table.slice(0, 2000), WITH_ACTIONS)
     columns = {
         "surface": "home", "country": "US", "device": "phone", "hour": 3, "weekday": 1,
         "user_interests": [10], "recent_interests": [], "action_interest": [11], "action_type": [1],
@@ -245,9 +246,7 @@ def test_a_column_that_cannot_be_used_is_named(planted, name, value, message):
     ],
 )
 def test_a_hostile_transform_is_refused_by_field(planted, path, value):
-    data = json.loads(
-        json.dumps(CompiledTransform.fit(planted.table.slice(0, 500), FeatureSpec.default()).to_json())
-    )
+    data = json.loads(json.dumps(CompiledTransform.fit(planted.table.slice(0, 500), WITH_ACTIONS).to_json()))
     part = data
     for name in path[:-1]:
         part = part[name]

@@ -86,6 +86,7 @@ def test_a_priced_head_that_is_off_for_certain_is_refused(trained, head, low, pc
     [
         HeldOut(rows=9000, positives=90, pcoc=1.3, low=0.8, high=2.5),
         HeldOut(rows=9000, positives=2, pcoc=0.4, low=0.16, high=0.81),  # a bootstrap of two is no proof
+        HeldOut(rows=6557, positives=74, pcoc=1.57, low=1.31, high=1.89),  # seen: an hour later it was .75
         HeldOut(rows=9000, positives=0),
         HeldOut(rows=9000, positives=90_000, pcoc=1.09, low=1.08, high=1.10),
     ],

@@ -6,7 +6,6 @@ import pytest
 
 from adsrank.errors import InputError
 from adsrank.features.examples import ACTIONS, AD, CONTEXT, LABELS, MATCH, SCHEMA
-from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.training.join import join, join_log
 from adsrank.training.labels import Labels
@@ -17,6 +16,7 @@ from auction.log.record import DecisionRecord
 from auction.log.writer import LogWriter
 from auction.policy import AuctionPolicy, Exposure, FeedRules
 from auction.slate import Slate
+from tests.adsrank.with_actions import WITH_ACTIONS
 
 T0 = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -145,7 +145,7 @@ def test_a_log_of_before_actions_were_logged_still_joins():
     found = join([old, shown("c")], [])
     assert found.schema == SCHEMA
     assert sorted(len(row or []) for row in found["action_type"].to_pylist()) == [0, 0, 2]
-    blank = CompiledTransform.fit(found, FeatureSpec.default()).apply(found)
+    blank = CompiledTransform.fit(found, WITH_ACTIONS).apply(found)
     assert (blank.request.sequences[0].ids.any(axis=(1, 2))).sum() == 1
 
 
