@@ -19,12 +19,17 @@ def later(planted):
 
 
 def test_a_planted_signal_is_learned_nearly_as_well_as_possible(trained, planted):
+    """In the mean of three seeds: one seed's luck moves each figure by more than a bound leaves."""
     rows, labels = later(planted)
-    raw = trained.bundle.score(planted.table.take(pa.array(rows)))
+    table = planted.table.take(pa.array(rows))
+    others = [train(planted.table, config=TrainConfig(batch_size=256, seed=seed)) for seed in (8, 9)]
+    found = [each.bundle.score(table) for each in (trained, *others)]
     for head, truth, least in (("click", planted.p_click, 0.85), ("save", planted.p_save, 0.55)):
         best = roc_auc_score(labels.of(head)[rows], truth[rows]) - 0.5
-        assert roc_auc_score(labels.of(head)[rows], raw[head]) - 0.5 >= least * best
-    assert np.corrcoef(np.log(raw["click"]), np.log(planted.p_click[rows]))[0, 1] > 0.85
+        lift = np.mean([roc_auc_score(labels.of(head)[rows], raw[head]) for raw in found]) - 0.5
+        assert lift >= least * best
+    closeness = [np.corrcoef(np.log(raw["click"]), np.log(planted.p_click[rows]))[0, 1] for raw in found]
+    assert np.mean(closeness) > 0.85
 
 
 def test_the_exposure_is_learned_from_the_log(trained, planted):
