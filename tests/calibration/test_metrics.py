@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
@@ -97,6 +97,42 @@ def test_exposure_is_divided_out_of_the_reliability_table():
     assert table.predicted[0] == pytest.approx(0.4)
 
 
+ROUNDING = [
+    1.0,
+    2.15,
+    1.45,
+    3.0,
+    2.33,
+    2.49,
+    0.78,
+    0.46,
+    0.6,
+    1.3,
+    1.54,
+    0.58,
+    2.34,
+    2.61,
+    0.95,
+    1.52,
+    1.78,
+    2.17,
+    0.44,
+    0.84,
+    2.19,
+    1.7,
+    2.7,
+    1.34,
+    1.22,
+    0.92,
+    0.69,
+    1.95,
+    0.79,
+    2.59,
+    0.81,
+]
+"""Weights whose product with ones, summed, is above their sum by rounding."""
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
@@ -104,6 +140,7 @@ def test_exposure_is_divided_out_of_the_reliability_table():
     ),
     bins=st.integers(1, 20),
 )
+@example(rows=[(0.0, True, weight) for weight in ROUNDING], bins=1)
 def test_the_terms_of_the_brier_score_add_up(rows, bins):
     scores, labels, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     weight[0] = 1.0
