@@ -4,7 +4,7 @@ import numpy as np
 
 from adsrank.candidates import Candidates
 from adsrank.decision import Decision, FeedEntry, lay_feed
-from adsrank.features.columns import ad_columns, match_columns, request_columns
+from adsrank.features.columns import ad_columns, match_columns
 from adsrank.passage import Passage
 from auction.log.record import DecisionRecord, Departure, StageCount
 
@@ -46,7 +46,7 @@ def _record(passage: Passage) -> DecisionRecord:
         organic_id=[item.id for item in request.organic],
         placement_id=[ad.placement_id for ad in passage.placed],
         raw={} if passage.degraded else _raw(passage.candidates),
-        context={name: value for name, value in request_columns(request).items() if name != "user_id"},
+        context={name: value for name, value in passage.asked.items() if name != "user_id"},
         features=_features(passage),
         departures=[
             Departure(left.stage, left.reason, release.snapshot.ad_id[left.row])

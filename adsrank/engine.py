@@ -12,6 +12,7 @@ import structlog
 from adsrank.compose import compose
 from adsrank.decision import Decision, PlacedAd, StageReport
 from adsrank.errors import DeadlineExceeded
+from adsrank.features.columns import request_columns
 from adsrank.passage import Passage
 from adsrank.release import Release
 from adsrank.request import AdRequest
@@ -94,6 +95,7 @@ class Engine:
             release=release,
             policy=policy,
             now=request.time.timestamp(),
+            asked=request_columns(request),
             deadline=perf_counter() + limit / 1e3,
         )
 

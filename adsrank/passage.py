@@ -1,6 +1,7 @@
 """One request on its way through the stages."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from adsrank.candidates import Candidates
 from adsrank.decision import PlacedAd, StageReport
@@ -22,6 +23,8 @@ class Passage:
     """Resolved: its exposure is set."""
     now: float
     """Seconds since the epoch of the decision: the request's own time, so that replay sees the same."""
+    asked: dict[str, Any]
+    """`features.columns.request_columns`: what the models read of the request, and what is logged."""
     deadline: float
     """Monotonic seconds after which the organic feed is answered."""
     candidates: Candidates = field(default_factory=Candidates)

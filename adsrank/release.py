@@ -1,6 +1,6 @@
 """What must change together: policy, model bundle, catalog snapshot and the index over it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from adsrank.catalog.snapshot import Snapshot
 from adsrank.errors import SpaceMismatch
@@ -34,6 +34,3 @@ class Release:
         if self.policy.exposure is not None:
             return self.policy
         return self.policy.model_copy(update={"exposure": self.bundle.exposure})
-
-    def with_snapshot(self, snapshot: Snapshot, retriever: Retriever) -> "Release":
-        return replace(self, snapshot=snapshot, retriever=retriever)

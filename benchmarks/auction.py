@@ -4,7 +4,7 @@ Peers stand beside it in the same run (alone: ``adsrank bench peers``); ``adsran
 times grow.
 
 Run ``adsrank bench auction`` with one thread. Times of one auction are medians over slates of
-the best of several runs, since the machine is shared; batch rates are the best of several passes.
+the best of several runs, since the machine is shared; batch rates are of each call's best as well.
 """
 
 import subprocess

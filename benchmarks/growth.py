@@ -153,7 +153,5 @@ def draw(curves: list[Curve], path: Path) -> None:
 
 if __name__ == "__main__":
     found = measure()
-    for row in rows_of(found):
-        print(f"{row.name:56} {row.value:9.3f} {row.unit}")
     for name in sys.argv[1:]:
         draw(found, Path(name))

@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import scipy
@@ -202,10 +201,3 @@ def rows() -> Iterator[Row]:
     yield from vcg_rows()
     yield from layout_rows(30, 20, 4, slates=7)
     yield from layout_rows(200, 50, 8, slates=3)
-
-
-if __name__ == "__main__":
-    begin = perf_counter()
-    for row in rows():
-        print(f"{row.name:96} {row.value:14,.3f} {row.unit} {row.to_reach or ''}", flush=True)
-    print(f"{perf_counter() - begin:.0f} s")

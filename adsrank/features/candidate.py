@@ -1,11 +1,11 @@
 """All feature columns of a request's candidates: what the models are given, and what is logged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from adsrank.candidates import Candidates
 from adsrank.errors import InputError
-from adsrank.features.columns import AdRows, ad_columns, match_columns, request_columns
+from adsrank.features.columns import AdRows, ad_columns, match_columns
 from adsrank.features.examples import AD, CONTEXT, MATCH
 from adsrank.request import AdRequest
 
@@ -27,10 +27,12 @@ def check_served(sources: Iterable[str]) -> None:
         )
 
 
-def candidate_columns(request: AdRequest, snapshot: AdRows, candidates: Candidates) -> dict[str, Any]:
-    """Columns by the names of the training table: request's once, the ads' and the match's [n] each."""
+def candidate_columns(
+    request: AdRequest, asked: Mapping[str, Any], snapshot: AdRows, candidates: Candidates
+) -> dict[str, Any]:
+    """Columns by the names of the training table: the request's (`asked`) once, the others [n] each."""
     return {
-        **request_columns(request),
+        **asked,
         **ad_columns(snapshot, candidates.row, request.time),
         **match_columns(request, candidates.columns, snapshot.embedded[candidates.row]),
     }

@@ -23,7 +23,7 @@ class Prerank:
     def run(self, passage: Passage) -> None:
         candidates, release = passage.candidates, passage.release
         snapshot, bundle = release.snapshot, release.bundle
-        batch = bundle.prepare(candidate_columns(passage.request, snapshot, candidates))
+        batch = bundle.prepare(candidate_columns(passage.request, passage.asked, snapshot, candidates))
         p_click = bundle.prerank(batch)
         goal = snapshot.goal[candidates.row]
         # The booster knows clicks only; a conversion's part is the average of the log.

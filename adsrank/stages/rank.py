@@ -14,7 +14,7 @@ class Rank:
         candidates, release = passage.candidates, passage.release
         if passage.features is None:
             passage.features = release.bundle.prepare(
-                candidate_columns(passage.request, release.snapshot, candidates)
+                candidate_columns(passage.request, passage.asked, release.snapshot, candidates)
             )
         for head, probability in release.bundle.score(passage.features).items():
             candidates[f"raw_{head}"] = probability

@@ -17,6 +17,7 @@ from adsrank.data.traffic import requests
 from adsrank.data.truth import Truth
 from adsrank.engine import Engine
 from adsrank.errors import SpaceMismatch
+from adsrank.features.columns import request_columns
 from adsrank.passage import Passage
 from adsrank.release import Release
 from adsrank.request import AdRequest, HeldAs
@@ -487,7 +488,8 @@ def test_a_bid_for_conversions_is_charged_by_the_click_at_the_odds_of_the_two(re
 
 
 def passage_of(release: Release, request: AdRequest, candidates: Candidates) -> Passage:
-    return Passage(request, release, release.resolved_policy, request.time.timestamp(), np.inf, candidates)
+    now, asked = request.time.timestamp(), request_columns(request)
+    return Passage(request, release, release.resolved_policy, now, asked, np.inf, candidates)
 
 
 def test_what_a_budget_must_afford_is_the_bid_times_the_chance_of_the_event_bid_for(release, stream):

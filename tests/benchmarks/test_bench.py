@@ -12,6 +12,7 @@ from benchmarks.row import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = (
+    "ablation",
     "auction",
     "blend",
     "calibration",
