@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from adsrank.features.batch import ActionSequence, Half
 
@@ -29,6 +30,17 @@ class SequenceTensors(NamedTuple):
 
     def take(self, rows: Tensor) -> "SequenceTensors":
         return SequenceTensors(self.ids[rows], self.age[rows])
+
+    def distinct(self) -> tuple["SequenceTensors", Tensor | None]:
+        """Neighbours that are equal, as those of one request's ads are, once; and each row's, int64 [r].
+
+        None where there is but one row, which all candidates share.
+        """
+        if len(self.ids) == 1:
+            return self, None
+        differs = (self.ids[1:] != self.ids[:-1]).flatten(1).any(1) | (self.age[1:] != self.age[:-1]).any(1)
+        first = F.pad(differs, (1, 0), value=True)
+        return self.take(first), first.cumsum(0) - 1
 
 
 class HalfTensors(NamedTuple):

@@ -185,10 +185,11 @@ class MultiTask(nn.Module):
         read, told, found = offered.flat, [asked.numbers], [offered.numbers]
         for module, sequence in zip(self.sequences, request.sequences, strict=True):
             encoder = cast(SequenceEncoder, module)
-            vectors = self.embedding(sequence.ids)[..., : self.config.embedding]
-            encoded, summary = encoder.encode(vectors, sequence.ids.any(2), sequence.age)
-            told.append(summary)
-            found.append(encoder.attend(encoded, read))
+            each, of_row = sequence.distinct()
+            vectors = self.embedding(each.ids)[..., : self.config.embedding]
+            encoded, summary = encoder.encode(vectors, each.ids.any(2), each.age)
+            told.append(summary if of_row is None else summary.index_select(0, of_row))
+            found.append(encoder.attend(encoded, read, of_row))
         return asked._replace(numbers=torch.cat(told, 1)), offered._replace(numbers=torch.cat(found, 1))
 
     @torch.inference_mode()

@@ -20,7 +20,7 @@ from adsrank.training.delay.targets import LateRule
 from adsrank.training.journal import Journal, Silent
 from adsrank.training.labels import Labels
 from adsrank.training.loss import Targets, loss
-from adsrank.training.order import EpochOrder
+from adsrank.training.order import EpochOrder, side_by_side
 from adsrank.training.rows import MemoryRows, Rows, evenly, joined, joined_labels
 from adsrank.training.step import Stepper
 from adsrank.training.workers import Workers
@@ -209,11 +209,14 @@ class _Fit:
                 skip -= batches
                 continue
             read = [self.known.read(*block) for block in window.blocks]
-            batch = joined([one for one, _ in read])
-            targets = Targets(joined_labels([labels for _, labels in read]), standing.exposure, self.late)
+            batch, labels = joined([one for one, _ in read]), joined_labels([told for _, told in read])
+            targets = Targets(labels, standing.exposure, self.late)
             del read
             asked, offered = tensors(batch.request), tensors(batch.ad)
-            order = torch.from_numpy(window.order)
+            order = torch.from_numpy(
+                # A request's actions, the dear part, are then encoded once for all its rows.
+                side_by_side(window.order, labels.time) if asked.sequences else window.order
+            )
             for first in range(skip * size, len(order), size):
                 rows = order[first : first + size]
                 yield asked.take(rows), offered.take(rows), targets.take(rows)

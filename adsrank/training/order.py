@@ -58,3 +58,17 @@ class EpochOrder:
 
     def _generator(self, number: int) -> np.random.Generator:
         return np.random.Generator(np.random.PCG64([self.seed, self.epoch, number]))
+
+
+def side_by_side(order: Int64, moment: Int64) -> Int64:
+    """The same shuffle with the rows of one moment, which are one request's, behind the first of them.
+
+    Parameters:
+        order: permutation of n rows.
+        moment: of each row, int64 [n]; equal neighbours are one request.
+    """
+    starts = np.flatnonzero(np.diff(moment, prepend=moment[0] - 1))
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    first = np.repeat(np.minimum.reduceat(place, starts), np.diff(starts, append=len(moment)))
+    return np.argsort(first, kind="stable")

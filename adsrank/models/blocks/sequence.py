@@ -15,6 +15,9 @@ OLDEST = math.log1p(365 * 86_400)
 APART = -1e9
 """Added to the score of padding: finite, so that a row of nothing but padding has no NaN."""
 
+GROUPS = 6
+"""Of users by the length of their sequence, where several are encoded at once."""
+
 
 class Encoded(NamedTuple):
     """An encoded sequence: actions float32 [r, L, d], penalty [r, L] (0, or `APART` where padding), and
@@ -101,6 +104,46 @@ class SequenceEncoder(nn.Module):
             there: bool [r, L], False where padding.
             age: float32 [r, L], log(1 + seconds before the request).
         """
+        x = self._actions(vectors, there, age) if len(there) == 1 else self._by_length(vectors, there, age)
+        penalty = (~there).to(x.dtype) * APART
+        some = there.any(1, keepdim=True).to(x.dtype)
+        most = (x + penalty.unsqueeze(2)).amax(1) * some
+        newest = x[:, -1] * there[:, -1:].to(x.dtype)
+        return Encoded(x, penalty, some), torch.cat([most, newest], 1)
+
+    def attend(self, encoded: Encoded, ad: Tensor, of_row: Tensor | None = None) -> Tensor:
+        """What each candidate finds, float32 [n, d].
+
+        Parameters:
+            ad: the candidates' features [n, ...].
+            of_row: each candidate's row of `encoded`, int64 [n]; None: its own, or the only one.
+        """
+        query = F.linear(ad, self.query) / math.sqrt(self.width)
+        value = F.linear(encoded.actions, self.value)
+        if len(value) == 1:
+            score = torch.addmm(encoded.penalty, query, encoded.actions[0].T)
+            return (score.softmax(1) @ value[0]) * encoded.some
+        if of_row is not None:
+            encoded = Encoded(*(part.index_select(0, of_row) for part in encoded))
+            value = value.index_select(0, of_row)
+        keys = encoded.actions.transpose(1, 2)
+        score = torch.baddbmm(encoded.penalty.unsqueeze(1), query.unsqueeze(1), keys)
+        return torch.bmm(score.softmax(2), value).squeeze(1) * encoded.some
+
+    def _by_length(self, vectors: Tensor, there: Tensor, age: Tensor) -> Tensor:
+        """`_actions` of several users, the few with long sequences apart from the many with short ones."""
+        places = there.shape[1]
+        length = (there * torch.arange(places, 0, -1)).amax(1).clamp(min=1)
+        order = length.argsort(stable=True)
+        parts = []
+        for rows in order.chunk(GROUPS):
+            most = int(length[rows[-1]])
+            x = self._actions(vectors[rows, -most:], there[rows, -most:], age[rows, -most:])
+            parts.append(F.pad(x, (0, 0, places - most, 0)))
+        return torch.cat(parts).index_select(0, order.argsort())
+
+    def _actions(self, vectors: Tensor, there: Tensor, age: Tensor) -> Tensor:
+        """The transformer's outputs, float32 [r, L, d]; of padding, numbers that mean nothing."""
         knots = len(self.age)
         step = age.clamp(0.0, OLDEST) * ((knots - 1) / OLDEST)
         near = F.relu(1.0 - (step.unsqueeze(2) - torch.arange(knots, device=age.device)).abs())
@@ -108,19 +151,4 @@ class SequenceEncoder(nn.Module):
         penalty = (~there).to(x.dtype) * APART
         for layer in self.layers:
             x = layer(x, penalty)
-        x = self.norm(x)
-        some = there.any(1, keepdim=True).to(x.dtype)
-        most = (x + penalty.unsqueeze(2)).amax(1) * some
-        newest = x[:, -1] * there[:, -1:].to(x.dtype)
-        return Encoded(x, penalty, some), torch.cat([most, newest], 1)
-
-    def attend(self, encoded: Encoded, ad: Tensor) -> Tensor:
-        """What each candidate finds, float32 [n, d]; `ad` [n, ...] are the candidates' features."""
-        query = F.linear(ad, self.query) / math.sqrt(self.width)
-        value = F.linear(encoded.actions, self.value)
-        if len(value) == 1:
-            score = torch.addmm(encoded.penalty, query, encoded.actions[0].T)
-            return (score.softmax(1) @ value[0]) * encoded.some
-        keys = encoded.actions.transpose(1, 2)
-        score = torch.baddbmm(encoded.penalty.unsqueeze(1), query.unsqueeze(1), keys)
-        return torch.bmm(score.softmax(2), value).squeeze(1) * encoded.some
+        return cast(Tensor, self.norm(x))

@@ -23,8 +23,12 @@ class SplitLinear(nn.Module):
 
     def forward(self, request: Tensor, ad: Tensor) -> Tensor:
         """float32 [n, width] of request [n or 1, ...] and ad [n, ...]."""
-        asked = torch.addmm(self.bias, request, self.request_weight)
-        return torch.addmm(asked[0] if len(asked) == 1 else asked, ad, self.ad_weight)
+        if len(request) == 1:
+            asked = torch.addmm(self.bias, request, self.request_weight)
+            return torch.addmm(asked[0], ad, self.ad_weight)
+        # Training: one product of both halves; two would write and read the wide result twice.
+        weight = torch.cat([self.request_weight, self.ad_weight])
+        return torch.addmm(self.bias, torch.cat([request, ad], 1), weight)
 
 
 def initialize(layers: Iterable[tuple[SplitLinear, float]], generator: torch.Generator) -> None:

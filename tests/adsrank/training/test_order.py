@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adsrank.training.order import EpochOrder
+from adsrank.training.order import EpochOrder, side_by_side
 
 
 def rows_of(order: EpochOrder) -> np.ndarray:
@@ -35,3 +35,18 @@ def test_a_window_mixes_rows_of_many_times():
     starts = [start for start, _ in window.blocks]
     assert len(starts) == 16
     assert max(starts) - min(starts) > 50_000
+
+
+def test_rows_of_a_request_stay_together_and_requests_are_shuffled():
+    rng = np.random.default_rng(0)
+    moment = np.sort(rng.integers(0, 400, 1000))
+    shuffled = rng.permutation(1000)
+    found = side_by_side(shuffled, moment)
+    assert np.array_equal(np.sort(found), np.arange(1000))
+    runs = moment[found][np.flatnonzero(np.diff(moment[found], prepend=-1))]
+    assert len(runs) == len(np.unique(moment))
+    # In the order in which the shuffle first meets them.
+    _, first = np.unique(moment[shuffled], return_index=True)
+    assert np.array_equal(runs, moment[shuffled][np.sort(first)])
+    alone = side_by_side(shuffled, np.arange(1000))
+    assert np.array_equal(alone, shuffled)

@@ -6,6 +6,7 @@ import torch
 
 from adsrank.models.blocks.sequence import OLDEST, SequenceEncoder
 from adsrank.models.config import SequenceConfig
+from adsrank.models.half import SequenceTensors
 from tests.adsrank.models.blocks import slow
 
 CONFIG = SequenceConfig(width=6, heads=2, layers=2, feed_forward=5, ages=4)
@@ -112,6 +113,34 @@ def test_more_padding_changes_nothing():
         short, wide = block.encode(vectors, there, age), block.encode(*longer)
         assert torch.allclose(short[1], wide[1], atol=1e-6)
         assert torch.allclose(block.attend(short[0], ad), block.attend(wide[0], ad), atol=1e-6)
+
+
+def test_users_with_several_candidates_are_encoded_once():
+    """Outputs and gradients are those of a sequence a row."""
+    (vectors, there, age), of_row = sequences(), torch.tensor([2, 0, 0, 3, 1, 1, 1])
+    ad = torch.randn(7, AD, generator=torch.Generator().manual_seed(2))
+    found = []
+    for shared in (True, False):
+        block, read = made(), vectors.clone().requires_grad_()
+        if shared:
+            attended = block.attend(block.encode(read, there, age)[0], ad, of_row)
+        else:
+            attended = block.attend(block.encode(read[of_row], there[of_row], age[of_row])[0], ad)
+        attended.square().sum().backward()
+        found.append((attended.detach(), read.grad, block.action.grad, block.layers[0].into.grad))
+    for once, each in zip(*found, strict=True):
+        assert torch.allclose(once, each, atol=1e-4)
+
+
+def test_equal_neighbours_are_one_sequence():
+    ids = torch.tensor([1, 1, 2, 2, 2, 1]).reshape(6, 1, 1).expand(6, 3, 2)
+    age = torch.tensor([0.0, 0.0, 0.0, 5.0, 5.0, 0.0]).reshape(6, 1).expand(6, 3)
+    each, of_row = SequenceTensors(ids, age).distinct()
+    assert of_row.tolist() == [0, 0, 1, 2, 2, 3]
+    assert torch.equal(each.ids[of_row], ids)
+    assert torch.equal(each.age[of_row], age)
+    alone = SequenceTensors(ids[:1], age[:1])
+    assert alone.distinct() == (alone, None)
 
 
 def test_nobodys_actions_teach_nothing():
