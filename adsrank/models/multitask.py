@@ -182,14 +182,14 @@ class MultiTask(nn.Module):
 
     def _attend(self, request: HalfTensors, asked: Embedded, offered: Embedded) -> tuple[Embedded, Embedded]:
         """The halves, their numbers joined by what the action sequences say."""
-        read, told, found = offered.flat, [asked.numbers], [offered.numbers]
+        told, found = [asked.numbers], [offered.numbers]
         for module, sequence in zip(self.sequences, request.sequences, strict=True):
             encoder = cast(SequenceEncoder, module)
             each, of_row = sequence.distinct()
             vectors = self.embedding(each.ids)[..., : self.config.embedding]
             encoded, summary = encoder.encode(vectors, each.ids.any(2), each.age)
             told.append(summary if of_row is None else summary.index_select(0, of_row))
-            found.append(encoder.attend(encoded, read, of_row))
+            found.append(encoder.attend(encoded, offered, of_row))
         return asked._replace(numbers=torch.cat(told, 1)), offered._replace(numbers=torch.cat(found, 1))
 
     @torch.inference_mode()

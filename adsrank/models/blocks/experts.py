@@ -113,11 +113,10 @@ class Experts(nn.Module):
 
     def forward(self, request: Tensor, ad: Tensor) -> Tensor:
         """float32 [tasks, n, O] of request [n or 1, ...] and ad [n, ...]."""
+        n, (count, width, _) = ad.shape[0], self.second_weight.shape
         # In place: the largest tensor of a request is not allocated twice.
-        hidden = torch.split(F.relu_(self.first(request, ad)), self.second_weight.shape[1], 1)
-        # A product an expert: of all at once the gradient comes in an order that has to be copied.
-        second = zip(self.second_bias, hidden, self.second_weight, strict=True)
-        expert = F.relu_(torch.stack([torch.addmm(*each) for each in second]))
+        hidden = F.relu_(self.first(request, ad)).view(n, count, width).transpose(0, 1)
+        expert = F.relu_(torch.baddbmm(self.second_bias, hidden, self.second_weight))
         mixed: Tensor = self.mixing(expert, None if self.gate is None else self.gate(request, ad))
         for level in self.above:
             mixed = level(mixed)

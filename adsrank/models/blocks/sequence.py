@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adsrank.models.config import SequenceConfig
+from adsrank.models.half import Embedded
 
 OLDEST = math.log1p(365 * 86_400)
 """The age (log of 1 + seconds) of the last knot: a year; older actions count as that old."""
@@ -55,9 +56,10 @@ class EncoderLayer(nn.Module):
         three = F.linear(self.before(x), self.into).view(r, length, 3, self.heads, -1)
         query, key, value = three.permute(2, 0, 3, 1, 4)
         found = F.scaled_dot_product_attention(query, key, value, penalty[:, None, None])
-        x = x + F.linear(found.transpose(1, 2).reshape(r, length, width), self.out)
-        hidden = F.relu(F.linear(self.between(x), self.wide, self.wide_bias))
-        return x + F.linear(hidden, self.narrow)
+        # Flat, so that a sum is part of the product before it.
+        flat = torch.addmm(x.view(-1, width), found.transpose(1, 2).reshape(-1, width), self.out.T)
+        hidden = F.relu_(torch.addmm(self.wide_bias, self.between(flat), self.wide.T))
+        return torch.addmm(flat, hidden, self.narrow.T).view(r, length, width)
 
 
 class SequenceEncoder(nn.Module):
@@ -101,54 +103,55 @@ class SequenceEncoder(nn.Module):
 
         Parameters:
             vectors: embeddings float32 [r, L, C, E], oldest action first.
-            there: bool [r, L], False where padding.
+            there: bool [r, L], False where padding, which stands in front.
             age: float32 [r, L], log(1 + seconds before the request).
         """
-        x = self._actions(vectors, there, age) if len(there) == 1 else self._by_length(vectors, there, age)
-        penalty = (~there).to(x.dtype) * APART
+        penalty = there.logical_not() * APART
+        x = (self._actions if len(there) == 1 else self._by_length)(vectors, age, penalty)
         some = there.any(1, keepdim=True).to(x.dtype)
-        most = (x + penalty.unsqueeze(2)).amax(1) * some
-        newest = x[:, -1] * there[:, -1:].to(x.dtype)
-        return Encoded(x, penalty, some), torch.cat([most, newest], 1)
+        most = (x + penalty.unsqueeze(2)).amax(1)
+        return Encoded(x, penalty, some), torch.cat([most, x[:, -1]], 1) * some
 
-    def attend(self, encoded: Encoded, ad: Tensor, of_row: Tensor | None = None) -> Tensor:
+    def attend(self, encoded: Encoded, ad: Embedded, of_row: Tensor | None = None) -> Tensor:
         """What each candidate finds, float32 [n, d].
 
         Parameters:
-            ad: the candidates' features [n, ...].
+            ad: the candidates' features.
             of_row: each candidate's row of `encoded`, int64 [n]; None: its own, or the only one.
         """
-        query = F.linear(ad, self.query) / math.sqrt(self.width)
-        value = F.linear(encoded.actions, self.value)
+        vectors = ad.vectors.flatten(1)
+        by_vectors, by_numbers = torch.split(self.query.T, [vectors.shape[1], ad.numbers.shape[1]])
+        # Two products: to join the features for one costs more.
+        query = torch.addmm(vectors @ by_vectors, ad.numbers, by_numbers)
+        # Once an action, not once a candidate: the scale, and the 0 where there is none.
+        keys = (encoded.actions / math.sqrt(self.width)).transpose(1, 2)
+        value = F.linear(encoded.actions, self.value) * encoded.some.unsqueeze(2)
         if len(value) == 1:
-            score = torch.addmm(encoded.penalty, query, encoded.actions[0].T)
-            return (score.softmax(1) @ value[0]) * encoded.some
+            return torch.addmm(encoded.penalty, query, keys[0]).softmax(1) @ value[0]
+        penalty = encoded.penalty
         if of_row is not None:
-            encoded = Encoded(*(part.index_select(0, of_row) for part in encoded))
-            value = value.index_select(0, of_row)
-        keys = encoded.actions.transpose(1, 2)
-        score = torch.baddbmm(encoded.penalty.unsqueeze(1), query.unsqueeze(1), keys)
-        return torch.bmm(score.softmax(2), value).squeeze(1) * encoded.some
+            keys, value, penalty = (part.index_select(0, of_row) for part in (keys, value, penalty))
+        score = torch.baddbmm(penalty.unsqueeze(1), query.unsqueeze(1), keys)
+        return torch.bmm(score.softmax(2), value).squeeze(1)
 
-    def _by_length(self, vectors: Tensor, there: Tensor, age: Tensor) -> Tensor:
+    def _by_length(self, vectors: Tensor, age: Tensor, penalty: Tensor) -> Tensor:
         """`_actions` of several users, the few with long sequences apart from the many with short ones."""
-        places = there.shape[1]
-        length = (there * torch.arange(places, 0, -1)).amax(1).clamp(min=1)
+        places = penalty.shape[1]
+        length = ((penalty == 0) * torch.arange(places, 0, -1)).amax(1).clamp(min=1)
         order = length.argsort(stable=True)
         parts = []
         for rows in order.chunk(GROUPS):
             most = int(length[rows[-1]])
-            x = self._actions(vectors[rows, -most:], there[rows, -most:], age[rows, -most:])
+            x = self._actions(vectors[rows, -most:], age[rows, -most:], penalty[rows, -most:])
             parts.append(F.pad(x, (0, 0, places - most, 0)))
         return torch.cat(parts).index_select(0, order.argsort())
 
-    def _actions(self, vectors: Tensor, there: Tensor, age: Tensor) -> Tensor:
+    def _actions(self, vectors: Tensor, age: Tensor, penalty: Tensor) -> Tensor:
         """The transformer's outputs, float32 [r, L, d]; of padding, numbers that mean nothing."""
         knots = len(self.age)
         step = age.clamp(0.0, OLDEST) * ((knots - 1) / OLDEST)
         near = F.relu(1.0 - (step.unsqueeze(2) - torch.arange(knots, device=age.device)).abs())
         x = F.linear(vectors.flatten(2), self.action) + near @ self.age
-        penalty = (~there).to(x.dtype) * APART
         for layer in self.layers:
             x = layer(x, penalty)
         return cast(Tensor, self.norm(x))

@@ -6,7 +6,7 @@ import torch
 
 from adsrank.models.blocks.sequence import OLDEST, SequenceEncoder
 from adsrank.models.config import SequenceConfig
-from adsrank.models.half import SequenceTensors
+from adsrank.models.half import Embedded, SequenceTensors
 from tests.adsrank.models.blocks import slow
 
 CONFIG = SequenceConfig(width=6, heads=2, layers=2, feed_forward=5, ages=4)
@@ -30,6 +30,12 @@ def sequences():
     there = torch.tensor([[1, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]).bool()
     age = torch.rand(4, LENGTH, generator=g) * 20  # past the last knot too
     return vectors, there, age
+
+
+def ads(n):
+    """Features of n candidates, `AD` in all: one embedding, and the rest numbers."""
+    g = torch.Generator().manual_seed(2)
+    return Embedded(torch.randn(n, 1, E, generator=g), torch.randn(n, AD - E, generator=g))
 
 
 def encoded_slowly(w, vectors, ages):
@@ -72,7 +78,7 @@ def encoded_slowly(w, vectors, ages):
 def test_encoder_and_target_attention_are_their_formulas():
     block, (vectors, there, age) = made(), sequences()
     w = slow.state(block)
-    ad = torch.randn(4, AD, generator=torch.Generator().manual_seed(2))
+    ad = ads(4)
     with torch.inference_mode():
         encoded, summary = block.encode(vectors, there, age)
         attended = block.attend(encoded, ad)
@@ -85,7 +91,7 @@ def test_encoder_and_target_attention_are_their_formulas():
         rows = encoded_slowly(w, vectors[user][some], age[user][some])
         expected = [max(row[d] for row in rows) for d in range(CONFIG.width)] + rows[-1]
         assert summary[user].tolist() == pytest.approx(expected, abs=1e-4)
-        query = slow.dot(w["query"], ad[user].tolist())
+        query = slow.dot(w["query"], ad.flat[user].tolist())
         score = [sum(a * b for a, b in zip(query, x, strict=True)) / math.sqrt(CONFIG.width) for x in rows]
         values = [slow.dot(w["value"], x) for x in rows]
         assert attended[user].tolist() == pytest.approx(slow.mix(score, values), abs=1e-4)
@@ -94,7 +100,7 @@ def test_encoder_and_target_attention_are_their_formulas():
 @pytest.mark.parametrize("user", range(4))
 def test_one_request_with_n_candidates_is_n_single_requests(user):
     block, (vectors, there, age) = made(), sequences()
-    ad = torch.randn(7, AD, generator=torch.Generator().manual_seed(2))
+    ad = ads(7)
     one = [part[user : user + 1] for part in (vectors, there, age)]
     with torch.inference_mode():
         together = block.attend(block.encode(*one)[0], ad)
@@ -104,7 +110,7 @@ def test_one_request_with_n_candidates_is_n_single_requests(user):
 
 def test_more_padding_changes_nothing():
     block, (vectors, there, age) = made(), sequences()
-    ad = torch.randn(4, AD)
+    ad = ads(4)
     longer = [
         torch.cat([torch.full_like(part, fill), part], 1)
         for part, fill in ((vectors, 9.0), (there, False), (age, 3.0))
@@ -118,7 +124,7 @@ def test_more_padding_changes_nothing():
 def test_users_with_several_candidates_are_encoded_once():
     """Outputs and gradients are those of a sequence a row."""
     (vectors, there, age), of_row = sequences(), torch.tensor([2, 0, 0, 3, 1, 1, 1])
-    ad = torch.randn(7, AD, generator=torch.Generator().manual_seed(2))
+    ad = ads(7)
     found = []
     for shared in (True, False):
         block, read = made(), vectors.clone().requires_grad_()
@@ -148,7 +154,7 @@ def test_nobodys_actions_teach_nothing():
     block, (vectors, _, age) = made(), sequences()
     none = torch.zeros(4, LENGTH, dtype=torch.bool)
     encoded, summary = block.encode(vectors, none, age)
-    (summary.sum() + block.attend(encoded, torch.randn(4, AD)).sum()).backward()
+    (summary.sum() + block.attend(encoded, ads(4)).sum()).backward()
     for weight in block.parameters():
         assert weight.grad is None or (torch.isfinite(weight.grad).all() and not weight.grad.any())
 
