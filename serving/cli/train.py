@@ -84,6 +84,7 @@ def run(
         return
     table(*training_table(report))
     table("time split", ["part", "rows", "from"], split_rows(report))
+    table(*lookup_table(report))
     if report["transfer"] is not None:
         _show_transfer(report["transfer"])
     for name in report["missing_columns"]:
@@ -118,6 +119,31 @@ def split_rows(report: dict[str, Any]) -> list[list[object]]:
         [part, f"{report['split'][part]['rows']:,}", report["split"][part]["from"]]
         for part in ("train", "calibrate", "test")
     ]
+
+
+def lookup_table(report: dict[str, Any]) -> tuple[str, list[str], list[list[object]]]:
+    """Title, columns and rows of what became of the categories' values."""
+    return (
+        f"embedding tables, {sum(each['rows'] for each in report['tables']):,} rows: "
+        "missing and unseen are of the test",
+        ["table", "rows", "distinct", "own id", "collisions", "missing", "unseen"],
+        [
+            [
+                each["table"],
+                f"{each['rows']:,}",
+                "-" if each["distinct"] is None else f"{each['distinct']:,}",
+                _share(each["own"]),
+                "-" if each["collisions"] is None else f"{each['collisions']:,}",
+                _share(each["missing"]),
+                _share(each["unseen"]),
+            ]
+            for each in report["tables"]
+        ],
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _show_transfer(report: dict[str, Any]) -> None:

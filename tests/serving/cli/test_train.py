@@ -83,6 +83,10 @@ def test_a_folder_of_parts_becomes_a_bundle_and_a_run(files):
     assert Bundle.load(files / "b").id == report["bundle"]
     assert report["heads"]["click"]["auc"] > 0.6
     assert report["missing_columns"] == ["device"]
+    tables = {table["table"]: table for table in report["tables"]}
+    assert (tables["device"]["missing"], tables["device"]["unseen"]) == (1.0, None)
+    assert (tables["ad_id"]["distinct"], tables["ad_id"]["own"]) == (40, 1.0)
+    assert (tables["ad_id"]["missing"], tables["ad_id"]["unseen"]) == (0.0, 0.0)
     run = files / "b.run"
     assert {path.name for path in run.iterdir()} == {
         "config.json",
@@ -104,6 +108,9 @@ def test_a_bundle_is_continued_and_told_apart_in_a_table(files):
     assert done.exit_code == 0, done.output
     assert Bundle.load(files / "c").id in done.stdout
     assert "device holds no value" in done.stderr
+    shown = {line.split()[1]: line.split()[3::2] for line in done.stdout.splitlines() if line.count("│") == 8}
+    assert shown["device"][-2:] == ["100.0%", "-"]
+    assert shown["ad_id"][-2:] == ["0.0%", "0.0%"]
 
 
 def test_a_run_that_is_there_is_not_trained_over(files):
