@@ -79,7 +79,7 @@ def run(
         if since is not None:
             raise InputError(
                 "transfer",
-                f"of {since} continued",
+                f"continuing {since}",
                 "a task alone would start without its weights: train without a bundle to continue",
             )
         check_heads_to_compare(config)
