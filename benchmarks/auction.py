@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -206,7 +207,7 @@ def rows() -> Iterator[Row]:
         "20 organic x 30 ads x 4 slots, all rules, second prices", rate([feeds], policy), "feeds/s", ">= 5000"
     )
     for cores in sorted({1, usable_cores()}):
-        held = passes([feeds], lambda batch, n=cores: hold_auctions_on(batch, policy, n), repeats=5)
+        held = passes([feeds], partial(hold_auctions_on, policy=policy, cores=cores), repeats=5)
         yield Row(f"the same on {cores} cores", held, "feeds/s")
     yield Row("first auction of a process, cached kernels", cold_start_s(), "s", "<= 1")
     report = audit(SlateBatch.of([draw_feed(rng, 12, 30) for _ in range(40)]), FEED, slots=(1, 2, 4, 8))

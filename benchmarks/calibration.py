@@ -120,7 +120,9 @@ def _own(calibrator: Calibrator) -> Callable[[Float64, Float64], Callable[[Float
 
 
 def _sklearn_isotonic(scores: Float64, labels: Float64) -> Callable[[Float64], Float64]:
-    return IsotonicRegression(out_of_bounds="clip").fit(scores, labels).predict
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
+    predict: Callable[[Float64], Float64] = fitted.predict
+    return predict
 
 
 def _sklearn_sigmoid(scores: Float64, labels: Float64) -> Callable[[Float64], Float64]:

@@ -61,7 +61,9 @@ def rows() -> Iterator[Row]:
             folder, "bench", context=CONTEXT, features=features, flush_records=many, max_records=many
         )
         writer.keep(parts.resolved_policy)
-        taken, stages, retrieved, scored = [], {}, [], []
+        taken: list[float] = []
+        stages: dict[str, list[float]] = {}
+        retrieved, scored = [], []
         for number, request in enumerate(stream):
             begin = perf_counter()
             decision = engine.decide(request)

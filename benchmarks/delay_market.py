@@ -26,7 +26,7 @@ from adsrank.data.truth import Truth
 from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.training.config import TrainConfig
-from adsrank.training.delay import DelayCurve, Feedback, LateLogistic
+from adsrank.training.delay import DelayCurve, Feedback, LateConversions, LateLogistic
 from adsrank.training.fit import fit_network
 from adsrank.training.labels import Labels
 from adsrank.training.progressive import Predict, Walk, progressive
@@ -159,7 +159,7 @@ def walk(market: Late, late: str, ridge: float = 10.0) -> Walk:
         law = DelayCurve.fit(known) if late == "delayed_feedback" else None
         encoder = features()
         x = encoder.fit_transform(columns.iloc[own])
-        way = "delayed_feedback" if late == "delayed_feedback" else "naive"
+        way: LateConversions = "delayed_feedback" if late == "delayed_feedback" else "naive"
         model = LateLogistic(way, ridge=ridge, law=law).fit(x, seen)
         return lambda asked: model.predict(encoder.transform(columns.iloc[asked]))
 

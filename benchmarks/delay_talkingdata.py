@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import OneHotEncoder
 
+from adsrank.data.talkingdata import read_talkingdata
 from adsrank.training.delay import DelayCurve, Feedback, LateConversions, LateLogistic
 from adsrank.training.progressive import Learn, Predict, progressive
 
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "talkingdata" / "train_sample.csv.gz"
+SECOND = np.timedelta64(1, "s")
 HOUR_S = 3600.0
 WINDOW_S = 12 * HOUR_S
 CATEGORIES = ["app", "channel", "os", "device"]
@@ -37,12 +38,11 @@ class Installs:
     @classmethod
     def read(cls, path: Path = SAMPLE) -> "Installs":
         """The sample, each category of fewer than 20 clicks being one of the rest."""
-        table = pd.read_csv(path, parse_dates=["click_time", "attributed_time"])
-        table = table.sort_values("click_time", kind="stable")
-        delay = (table.attributed_time - table.click_time).dt.total_seconds().to_numpy()
-        age = (table.click_time.max() - table.click_time).dt.total_seconds().to_numpy()
+        table = read_talkingdata(path)
+        click, install = (table[name].to_numpy() for name in ("click_time", "attributed_time"))
         encoder = OneHotEncoder(min_frequency=20, handle_unknown="infrequent_if_exist")
-        return cls(encoder.fit_transform(table[CATEGORIES].astype(str)).tocsr(), delay, age)
+        x = encoder.fit_transform(table.select(CATEGORIES).to_pandas()).tocsr()
+        return cls(x, (install - click) / SECOND, (click[-1] - click) / SECOND)
 
     def take(self, rows: np.ndarray) -> "Installs":
         """Those clicks."""

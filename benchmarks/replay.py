@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,6 @@ from auction.policy import AuctionPolicy, Exposure, FeedRules
 from auction.replay import compare, replay
 from auction.simulation.sample import sample_slates
 from benchmarks.row import Row
-
-QUIET = ("p_conversion_given_click", "p_click_conversion", "p_save", "p_hide", "relevance")
-"""Columns that are 0 in a plain auction, which knows bids and click probabilities alone."""
 
 PLAIN, FEEDS = 60_000, 10_000
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -91,12 +89,19 @@ def rows() -> list[Row]:
     pa.set_io_thread_count(1)
     generator = np.random.default_rng(0)
     plain = sample_slates(generator, PLAIN, 48, 0, advertisers=2_000, billables=(Billable.CLICK,), paced=0.0)
-    plain = replace(
-        plain, **dict.fromkeys(QUIET, np.zeros(len(plain.ad_id))), tolerance=np.full_like(plain.tolerance, 2)
+    nothing = np.zeros(len(plain.ad_id))
+    plain = replace(  # a plain auction knows bids and click probabilities alone
+        plain,
+        p_conversion_given_click=nothing,
+        p_click_conversion=nothing,
+        p_save=nothing,
+        p_hide=nothing,
+        relevance=nothing,
+        tolerance=np.full_like(plain.tolerance, 2),
     )
     varied = sample_slates(generator, PLAIN // 2, 48, 0, advertisers=2_000)
     feeds = sample_slates(generator, FEEDS, 30, 20, advertisers=2_000)
-    found = []
+    found: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, batch, policy, to_reach in (
             ("plain auctions (48 bidders x 3 slots)", plain, PLAIN_POLICY, ">= 300000"),
@@ -111,12 +116,9 @@ def rows() -> list[Row]:
             size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
             found += [
                 Row(
-                    f"{name}: replay",
-                    len(batch) / fastest(lambda f=folder: replay(f)),
-                    "decisions/s",
-                    to_reach,
+                    f"{name}: replay", len(batch) / fastest(partial(replay, folder)), "decisions/s", to_reach
                 ),
-                Row(f"{name}: read only", len(batch) / fastest(lambda f=folder: read_all(f)), "decisions/s"),
+                Row(f"{name}: read only", len(batch) / fastest(partial(read_all, folder)), "decisions/s"),
                 Row(f"{name}: write", len(batch) / wrote, "decisions/s"),
                 Row(f"{name}: size", size / len(batch), "bytes/decision"),
             ]

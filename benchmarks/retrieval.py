@@ -19,6 +19,7 @@ from adsrank.request import AdRequest
 from adsrank.retrieval.ann import AnnIndex
 from adsrank.retrieval.bitmap import pack
 from adsrank.retrieval.exact import ExactIndex
+from adsrank.retrieval.index import AdIndex
 from adsrank.retrieval.retriever import Retriever
 from benchmarks.row import Row
 
@@ -63,6 +64,16 @@ def rate(work: Callable[[int], object], times: int) -> float:
     return 1 / float(np.median(taken))
 
 
+def index_search(index: AdIndex, queries: np.ndarray, bits: np.ndarray) -> Callable[[int], object]:
+    """The verb that searches for the i-th query, alone."""
+    return lambda i: index.search(queries[i : i + 1], K, bits)
+
+
+def plain_search(embedding: np.ndarray, queries: np.ndarray, mask: np.ndarray) -> Callable[[int], object]:
+    """The same without an index."""
+    return lambda i: numpy_search(embedding, queries[i], mask)
+
+
 def index_rows(n: int, d: int, to_reach: bool = False) -> list[Row]:
     """Recall, speed and speed-up at each selectivity."""
     rng = np.random.default_rng(7)
@@ -76,7 +87,7 @@ def index_rows(n: int, d: int, to_reach: bool = False) -> list[Row]:
     queries = embedding[rng.integers(n, size=QUERIES)] + noise
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     everything = np.ones(n, np.bool_)
-    whole = rate(lambda i: numpy_search(embedding, queries[i], everything), 20)
+    whole = rate(plain_search(embedding, queries, everything), 20)
     rows.append(Row(f"{name}, all allowed: numpy exact", whole, "queries/s"))
     for selectivity in SELECTIVITIES:
         mask = rng.random(n) < selectivity
@@ -85,9 +96,9 @@ def index_rows(n: int, d: int, to_reach: bool = False) -> list[Row]:
         found = index.search(queries, K, bits)[0]
         recall = float(np.mean([np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)]))
         at = f"{name}, {selectivity:.1%} allowed"
-        ann = rate(lambda i, bits=bits: index.search(queries[i : i + 1], K, bits), QUERIES)
-        scan = rate(lambda i, bits=bits: exact.search(queries[i : i + 1], K, bits), QUERIES)
-        plain = rate(lambda i, mask=mask: numpy_search(embedding, queries[i], mask), min(QUERIES, 20))
+        ann = rate(index_search(index, queries, bits), QUERIES)
+        scan = rate(index_search(exact, queries, bits), QUERIES)
+        plain = rate(plain_search(embedding, queries, mask), min(QUERIES, 20))
         rows += [
             Row(f"{at}: recall@{K}", recall, "", ">= 0.98"),
             Row(f"{at}: index", ann, "queries/s"),

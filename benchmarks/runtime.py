@@ -88,7 +88,7 @@ def sized(label: str, size: ModelConfig, table: pa.Table, graph: Path | None) ->
     yield Row(named(f"{label}: ONNX Runtime, ready after", seconds), seconds, "s")
     yield Row(f"{label}: ONNX Runtime, furthest logit", apart, "", "<= 0.001")
     for n, batch in batches.items():
-        taken = {name: [] for name in verbs}
+        taken: dict[str, list[float]] = {name: [] for name in verbs}
         for turn in range(20 + ROUNDS):
             for name, verb in verbs.items():
                 begin = thread_time()

@@ -200,9 +200,9 @@ def run_peer(library: str, kind: str, folder: Path, table: Path) -> Peer:
     heads = re.findall(r"(?:click|buy) AUC ([\d.]+) LL [\d.]+ p/y ([\d.]+)", said[-1] if said else "")
     if done.returncode != 0 or wall is None or not heads:
         return missing
-    rates = [float(text.replace(",", "")) for text in wall.groups()]
+    per_s, per_cpu_s = (float(text.replace(",", "")) for text in wall.groups())
     buy = float(heads[1][0]) if len(heads) > 1 else float("nan")
-    return Peer(*rates, float(heads[0][0]), float(heads[0][1]), buy)
+    return Peer(per_s, per_cpu_s, float(heads[0][0]), float(heads[0][1]), buy)
 
 
 def rows() -> Iterator[Row]:

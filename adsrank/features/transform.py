@@ -15,12 +15,7 @@ from adsrank.features.source import Columns, Int64
 from adsrank.features.spec import NUMERIC, SINGLE, FeatureRow, FeatureSpec, Transform, Type
 from adsrank.features.stored import read_encoder, read_scale, read_vector
 from adsrank.features.vector import PassedVector
-from adsrank.features.vocabulary import (
-    Encoder,
-    HashBuckets,
-    IntegerVocabulary,
-    StringVocabulary,
-)
+from adsrank.features.vocabulary import Encoder, IntegerVocabulary, StringVocabulary
 
 PADDING = 0
 """Row 0 of the stacked embedding table pads lists and belongs to no feature."""
@@ -175,15 +170,6 @@ class CompiledTransform:
             if encoder.unknown is not None:
                 rows.append(self.starts_[name] + encoder.unknown)
         return np.array(rows, np.int64)
-
-    @property
-    def collisions_(self) -> dict[str, int]:
-        """Distinct values that share an id, a hashed table."""
-        return {
-            name: encoder.collisions_
-            for name, encoder in self.encoders_.items()
-            if isinstance(encoder, HashBuckets)
-        }
 
     @property
     def sources(self) -> list[str]:

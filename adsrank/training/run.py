@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from adsrank.errors import BundleError
+from adsrank.errors import BundleError, InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle
 from adsrank.models.document import canonical
@@ -35,6 +35,7 @@ from adsrank.training.prepare import (
 from adsrank.training.run_folder import RunFolder
 from adsrank.training.split import EPOCH
 from adsrank.training.train import threads, train_prepared
+from adsrank.training.transfer import check_heads_to_compare, transfer_prepared
 from adsrank.training.warm import fits
 
 EDGE = 4096
@@ -53,6 +54,7 @@ def run(
     workers: int = 1,
     since: str | Path | None = None,
     checkpoint_seconds: float = 60.0,
+    transfer_seeds: int = 0,
 ) -> dict[str, Any]:
     """Train on a Parquet table, a folder of its parts, or a decision log with its events; the report.
 
@@ -62,14 +64,25 @@ def run(
         resume: go on from the last checkpoint in `folder`; the bundle is the same, to the bit.
         workers: processes of a Ray cluster that share each batch (`ray_train`).
         since: a bundle to train further, on the rows that are newer than those it learned from.
+        transfer_seeds: fits of each task alone, for the report's `transfer`; 0: none, and `transfer` is
+            None. The bundle is the same.
 
     Raises:
-        InputError: the table cannot be read or used; names file and column.
+        InputError: the table cannot be read or used; names file and column. Or a transfer report is asked
+            for where there is nothing to compare.
         BundleError: `out` exists or cannot be written, or `since` cannot be read.
     """
     config, out = config or TrainConfig(), Path(out)
     if out.exists():
         raise BundleError(f"{out}: exists already; bundles do not change, give a new folder")
+    if transfer_seeds:
+        if since is not None:
+            raise InputError(
+                "transfer",
+                f"continuing {since}",
+                "a task alone would start without its weights: train without a bundle to continue",
+            )
+        check_heads_to_compare(config)
     began = None if since is None else Bundle.load(since, admission=None)
     if began is not None:
         config, spec = fits(began, config), began.transform.spec
@@ -92,10 +105,13 @@ def run(
         trained = train_prepared(
             prepared, config, progress, since=began, checkpoints=checkpoints, journal=kept
         )
+        # Before the bundle is there: killed on the way, the same call with `resume` still ends in both.
+        transfer = transfer_prepared(prepared, config, progress, transfer_seeds) if transfer_seeds else None
+        report = {**trained.report, "transfer": None if transfer is None else transfer.to_json()}
         trained.bundle.save(out)
         if kept is not None:
-            kept.finish(trained.report)
-    return trained.report
+            kept.finish(report)
+    return report
 
 
 def prepare(

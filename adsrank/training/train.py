@@ -12,6 +12,7 @@ import torch
 
 from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
+from adsrank.features.summary import summaries
 from adsrank.models.bundle import Bundle, assemble
 from adsrank.models.document import canonical
 from adsrank.training.amount import evaluate_amounts
@@ -178,8 +179,7 @@ def _finish(
         "losses": fitted.losses,
         "rows_per_s": fitted.rows_per_s,
         "first_stage": recall.to_json(),
-        "hash_collisions": transform.collisions_,
-        "embedding_rows": transform.rows_,
+        "tables": [table.to_json() for table in summaries(transform, last)],
         "missing_columns": prepared.missing,
         "continued": None if since is None else since.id,
     }

@@ -1,31 +1,30 @@
 """What the tasks do to each other: each of them learned alone, against all learned together."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 
-from adsrank.features.batch import FeatureBatch
+from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
-from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve
 from adsrank.models.heads import PLACED, VALUES
 from adsrank.training.amount import deviance, paid_rows
 from adsrank.training.calibrate import speaks
 from adsrank.training.config import TrainConfig
-from adsrank.training.fit import Progress, fit_network
-from adsrank.training.labels import Labels, by_time
-from adsrank.training.split import Split
+from adsrank.training.fit import Progress, fit_rows
+from adsrank.training.labels import Labels
+from adsrank.training.prepare import Prepared, prepare_table
+from adsrank.training.rows import evenly
+from adsrank.training.train import check_labels, threads
 from calibration import IsotonicCalibrator
 from calibration.errors import CalibrationError
 from calibration.metrics import Interval, with_interval
 
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
-Pieces = tuple[tuple[FeatureBatch, Labels], ...]
 
 COLUMNS = ["head", "rows", "alone", "together", "change", "95 %", "verdict"]
 
@@ -69,6 +68,13 @@ class TransferReport:
             "seeds": self.seeds,
         }
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """What `to_json` gave."""
+        names = [field.name for field in fields(TaskTransfer)]
+        tasks = tuple(TaskTransfer(**{name: task[name] for name in names}) for task in data["tasks"])
+        return cls(tasks, tuple(data["undecided"]), data["seeds"])
+
     def rows(self) -> list[list[object]]:
         """A printed row a task, under `COLUMNS`."""
         return [
@@ -96,45 +102,53 @@ def transfer(
 
     Parameters:
         table, spec, config: as of `train`; the split and the settings are the same for all.
-        progress: called as progress("transfer", done, total), a fit each.
+        progress, seeds: as of `transfer_prepared`.
+
+    Raises:
+        InputError: as of `train`, or `config` has one head only.
+    """
+    config = config or TrainConfig()
+    check_heads_to_compare(config)
+    prepared = prepare_table(table, spec or FeatureSpec.default(), config)
+    with threads(config.threads):
+        return transfer_prepared(prepared, config, progress, seeds)
+
+
+def check_heads_to_compare(config: TrainConfig) -> None:
+    """Raises InputError where there is one head, which is alone already."""
+    if len(config.heads) < 2:
+        raise InputError("heads", ", ".join(config.heads), "give two or more to compare alone with together")
+
+
+def transfer_prepared(
+    prepared: Prepared, config: TrainConfig, progress: Progress | None = None, seeds: int = 1
+) -> TransferReport:
+    """`transfer` of rows that are encoded already.
+
+    Parameters:
+        progress: called as progress(stage, done, total) with the rows of each fit, stage "transfer, fit 2
+            of 5".
         seeds: fits a model, from `config.seed` on, whose losses are averaged.
 
     Each probability is calibrated on the calibration rows first, so that what is compared is what could
     serve. The interval is a bootstrap of the test rows' paired losses, requests (rows of one moment)
     drawn as a whole: it does not hold what another seed would change, which more `seeds` make less.
-
-    Raises:
-        InputError: as of `train`.
     """
-    spec, config = spec or FeatureSpec.default(), config or TrainConfig()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
-    try:
-        return _transfer(table, spec, config, progress or (lambda stage, done, total: None), seeds)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _transfer(
-    table: pa.Table, spec: FeatureSpec, config: TrainConfig, progress: Progress, seeds: int
-) -> TransferReport:
-    table = by_time(table)
-    labels = Labels.read(table, config.attribution_days)
-    split = Split.by_time(labels, config.split)
-    transform = CompiledTransform.fit(table.slice(0, split.train_end), spec)
-    batch = transform.apply(table)
-    pieces = tuple(
-        (batch.take(rows), labels.take(rows)) for rows in (split.train, split.calibrate, split.test)
-    )
+    check_labels(prepared)
     settings = [config, *(_alone(config, head) for head in config.heads)]
+    fits, rows = len(settings) * seeds, len(prepared.train) * config.epochs
     losses: list[dict[str, Float64]] = []
     for number, setting in enumerate(settings):
         runs = []
         for seed in range(seeds):
-            runs.append(_losses(transform, pieces, setting.model_copy(update={"seed": config.seed + seed})))
-            progress("transfer", number * seeds + seed + 1, len(settings) * seeds)
+            stage = f"transfer, fit {number * seeds + seed + 1} of {fits}"
+            seeded = setting.model_copy(update={"seed": config.seed + seed})
+            runs.append(_losses(prepared, seeded, _under(stage, progress)))
+            if progress is not None:
+                progress(stage, rows, rows)  # a fit may stop before its last epoch
         losses.append({head: np.mean([run[head] for run in runs], 0) for head in runs[0]})
-    together, test, tasks, undecided = losses[0], pieces[2][1], [], []
+    together, tasks, undecided = losses[0], [], []
+    test = evenly(prepared.test, config.window_rows)[1]
     for head, own in zip(config.heads, losses[1:], strict=True):
         found = _compare(head, own[head], together[head], test)
         if found is None:
@@ -144,17 +158,23 @@ def _transfer(
     return TransferReport(tuple(tasks), tuple(undecided), seeds)
 
 
+def _under(stage: str, progress: Progress | None) -> Progress | None:
+    """`progress` that says `stage` whatever the fit calls it."""
+    return None if progress is None else lambda _, done, total: progress(stage, done, total)
+
+
 def _alone(config: TrainConfig, head: str) -> TrainConfig:
     """The same settings with one head; a head without a place has no exposure to learn."""
     learn = config.learn_exposure and head in PLACED
     return config.model_copy(update={"heads": (head,), "entire_space": 0.0, "learn_exposure": learn})
 
 
-def _losses(transform: CompiledTransform, pieces: Pieces, config: TrainConfig) -> dict[str, Float64]:
+def _losses(prepared: Prepared, config: TrainConfig, progress: Progress | None) -> dict[str, Float64]:
     """Each head's loss on the test rows that its label speaks of."""
-    (known, known_labels), (later, later_labels), (last, last_labels) = pieces
-    fitted = fit_network(transform, known, known_labels, later, later_labels, config)
+    fitted = fit_rows(prepared.transform, prepared.train, prepared.calibrate, config, progress)
     network, curve = fitted.network, fitted.exposure
+    later, later_labels = evenly(prepared.calibrate, config.window_rows)
+    last, last_labels = evenly(prepared.test, config.window_rows)
     found = {}
     raw_later, raw = network.probabilities(later), network.probabilities(last)
     for head, scores in raw.items():

@@ -10,7 +10,8 @@ from serving.cli.console import Json, bar, emit_json, err, table
 EXAMPLE = (
     "Example: adsrank train runs/market/examples.parquet --out runs/bundle\n\n"
     "Killed? The same command with --resume makes the same bundle.\n\n"
-    "Newer hours: adsrank train newer.parquet --continue runs/bundle --out runs/bundle-2"
+    "Newer hours: adsrank train newer.parquet --continue runs/bundle --out runs/bundle-2\n\n"
+    "Does a task do better without the others? adsrank train examples.parquet --transfer"
 )
 
 
@@ -38,6 +39,18 @@ def run(
         Path | None,
         typer.Option("--continue", help="Bundle to train further, on the rows newer than it learned from."),
     ] = None,
+    transfer: Annotated[
+        bool,
+        typer.Option(
+            "--transfer",
+            help="Train each task alone as well, and report whether the others help or hurt it. The bundle "
+            "stays the same; it takes a fit more a task, in this process.",
+        ),
+    ] = False,
+    transfer_seeds: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Fits whose losses --transfer averages; default: 1. Implies it."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train, calibrate on later rows, test on the last ones, and save the bundle."""
@@ -64,12 +77,16 @@ def run(
             workers=workers,
             since=since,
             checkpoint_seconds=checkpoint_seconds,
+            transfer_seeds=transfer_seeds or int(transfer),
         )
     if as_json:
         emit_json(report)
         return
     table(*training_table(report))
     table("time split", ["part", "rows", "from"], split_rows(report))
+    table(*lookup_table(report))
+    if report["transfer"] is not None:
+        _show_transfer(report["transfer"])
     for name in report["missing_columns"]:
         err.print(f"[yellow]note:[/yellow] {name} holds no value in the training rows", soft_wrap=True)
     err.print(f"run: {kept} (tensorboard --logdir {kept})", soft_wrap=True)
@@ -102,6 +119,40 @@ def split_rows(report: dict[str, Any]) -> list[list[object]]:
         [part, f"{report['split'][part]['rows']:,}", report["split"][part]["from"]]
         for part in ("train", "calibrate", "test")
     ]
+
+
+def lookup_table(report: dict[str, Any]) -> tuple[str, list[str], list[list[object]]]:
+    """Title, columns and rows of what became of the categories' values."""
+    return (
+        f"embedding tables, {sum(each['rows'] for each in report['tables']):,} rows: "
+        "missing and unseen are of the test",
+        ["table", "rows", "distinct", "own id", "collisions", "missing", "unseen"],
+        [
+            [
+                each["table"],
+                f"{each['rows']:,}",
+                "-" if each["distinct"] is None else f"{each['distinct']:,}",
+                _share(each["own"]),
+                "-" if each["collisions"] is None else f"{each['collisions']:,}",
+                _share(each["missing"]),
+                _share(each["unseen"]),
+            ]
+            for each in report["tables"]
+        ],
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _show_transfer(report: dict[str, Any]) -> None:
+    from adsrank.training.transfer import COLUMNS, TransferReport
+
+    found = TransferReport.from_json(report)
+    table("tasks alone and together: normalized entropy (amounts: deviance)", COLUMNS, found.rows())
+    for head in found.undecided:
+        err.print(f"[yellow]note:[/yellow] transfer: the test rows cannot judge {head}", soft_wrap=True)
 
 
 def _number(value: float | None) -> str:

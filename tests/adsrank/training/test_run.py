@@ -35,3 +35,21 @@ def test_a_file_that_is_no_table_is_named(planted, tmp_path):
     with pytest.raises(InputError, match=r"t\.parquet"):
         run(path, tmp_path / "out", SMALL)
     assert not (tmp_path / "out").exists()
+
+
+def test_stopped_in_the_midst_of_its_transfer_report_it_is_resumed_to_both(few_rows, tmp_path):
+    table = tmp_path / "t.parquet"
+    pq.write_table(few_rows, table)
+    config = SMALL.model_copy(update={"heads": ("click", "save")})
+    whole = run(table, tmp_path / "whole", config, transfer_seeds=1)
+
+    def stopped(stage: str, done: int, total: int) -> None:
+        if stage.startswith("transfer, fit 2"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(table, tmp_path / "b", config, progress=stopped, folder=tmp_path / "run", transfer_seeds=1)
+    assert not (tmp_path / "b").exists()
+    again = run(table, tmp_path / "b", config, folder=tmp_path / "run", resume=True, transfer_seeds=1)
+    assert (again["bundle"], again["transfer"]) == (whole["bundle"], whole["transfer"])
+    assert [task["head"] for task in again["transfer"]["tasks"]] == ["click", "save"]

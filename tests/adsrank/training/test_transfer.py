@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.config import ModelConfig
 from adsrank.training import TrainConfig
@@ -72,7 +73,12 @@ def quarrelling():
         settings(embedding=1, hidden=1, output=1),
         lambda stage, done, total: steps.append((stage, done, total)),
     )
-    assert steps == [("transfer", done, 4) for done in (1, 2, 3, 4)]
+    stages = [f"transfer, fit {number} of 4" for number in (1, 2, 3, 4)]
+    assert list(dict.fromkeys(stage for stage, _, _ in steps)) == stages
+    for stage in stages:
+        done = [(rows, total) for told, rows, total in steps if told == stage]
+        assert done == sorted(done)
+        assert done[-1][0] == done[-1][1] == done[0][1]
     return report
 
 
@@ -102,6 +108,12 @@ def test_the_report_is_json_and_rows(quarrelling):
     assert data["seeds"] == 1
     assert [task["verdict"] for task in data["tasks"]] == [task.verdict for task in quarrelling.tasks]
     assert all(len(row) == len(COLUMNS) for row in quarrelling.rows())
+    assert TransferReport.from_json(data) == quarrelling
+
+
+def test_one_task_has_no_others_to_be_compared_with():
+    with pytest.raises(InputError, match="two or more"):
+        transfer(quarrel(), SPEC, settings().model_copy(update={"heads": ("click",)}))
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,10 @@ def test_a_folder_of_parts_becomes_a_bundle_and_a_run(files):
     assert Bundle.load(files / "b").id == report["bundle"]
     assert report["heads"]["click"]["auc"] > 0.6
     assert report["missing_columns"] == ["device"]
+    tables = {table["table"]: table for table in report["tables"]}
+    assert (tables["device"]["missing"], tables["device"]["unseen"]) == (1.0, None)
+    assert (tables["ad_id"]["distinct"], tables["ad_id"]["own"]) == (40, 1.0)
+    assert (tables["ad_id"]["missing"], tables["ad_id"]["unseen"]) == (0.0, 0.0)
     run = files / "b.run"
     assert {path.name for path in run.iterdir()} == {
         "config.json",
@@ -104,6 +108,9 @@ def test_a_bundle_is_continued_and_told_apart_in_a_table(files):
     assert done.exit_code == 0, done.output
     assert Bundle.load(files / "c").id in done.stdout
     assert "device holds no value" in done.stderr
+    shown = {line.split()[1]: line.split()[3::2] for line in done.stdout.splitlines() if line.count("│") == 8}
+    assert shown["device"][-2:] == ["100.0%", "-"]
+    assert shown["ad_id"][-2:] == ["0.0%", "0.0%"]
 
 
 def test_a_run_that_is_there_is_not_trained_over(files):
@@ -112,6 +119,50 @@ def test_a_run_that_is_there_is_not_trained_over(files):
     assert isinstance(done.exception, InputError)
     assert "a run is there" in str(done.exception)
     assert not (files / "c").exists()
+
+
+@pytest.fixture
+def two_tasks(files):
+    """The same with saves as a second task."""
+    for path in (files / "parts").iterdir():
+        part = pq.read_table(path)
+        save = (np.random.default_rng(len(part)).random(len(part)) < 0.3).astype(np.int8)
+        pq.write_table(part.set_column(part.column_names.index("save"), "save", pa.array(save)), path)
+    (files / "train.yaml").write_text(yaml.safe_dump(SETTINGS | {"heads": ["click", "save"]}))
+    return files
+
+
+def test_what_tasks_do_to_each_other_is_reported_beside_the_same_bundle(two_tasks):
+    plain = json.loads(train(two_tasks, "--out", str(two_tasks / "b"), "--json").stdout)
+    assert plain["transfer"] is None
+    done = train(two_tasks, "--out", str(two_tasks / "c"), "--transfer", "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["bundle"] == plain["bundle"]
+    assert json.loads((two_tasks / "c.run" / "report.json").read_text()) == report
+    assert report["transfer"]["seeds"] == 1
+    tasks = {task["head"]: task for task in report["transfer"]["tasks"]}
+    assert set(tasks) == {"click", "save"}
+    for head, task in tasks.items():  # the bundle's own figures
+        assert task["together"] == pytest.approx(report["heads"][head]["normalized_entropy"])
+    shown = train(two_tasks, "--out", str(two_tasks / "d"), "--transfer-seeds", "2")
+    assert shown.exit_code == 0, shown.output
+    assert Bundle.load(two_tasks / "d").id == plain["bundle"]
+    assert "alone" in shown.stdout
+    told = json.loads((two_tasks / "d.run" / "report.json").read_text())["transfer"]
+    assert told["seeds"] == 2
+    assert all(task["verdict"].split()[0] in shown.stdout for task in told["tasks"])
+
+
+def test_a_transfer_report_of_nothing_is_refused_before_training(files):
+    done = train(files, "--out", str(files / "b"), "--transfer")
+    assert isinstance(done.exception, InputError)
+    assert "heads: 'click'" in str(done.exception)
+    assert not (files / "b.run").exists()
+    given = ["--out", str(files / "c"), "--transfer", "--continue", str(files / "b")]
+    done = runner.invoke(app, ["train", str(files / "parts"), *given])
+    assert isinstance(done.exception, InputError)
+    assert "without a bundle to continue" in str(done.exception)
 
 
 @pytest.mark.slow
