@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from adsrank.data.history import history
 from adsrank.data.traffic import requests
 from adsrank.data.truth import Truth
 from adsrank.engine import Engine
-from adsrank.features.spec import FeatureSpec, Transform
+from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle
 from adsrank.models.probabilities import JOINT, Probabilities
 from adsrank.release import Release
@@ -40,6 +39,7 @@ from auction.billable import event_probability
 from auction.budget import OpenBudgets
 from auction.cores import usable_cores
 from auction.frequency import FrequencyCounter
+from benchmarks.actions import with_actions
 from benchmarks.row import Row
 from serving.demo.policy import DEMO_POLICY
 
@@ -60,16 +60,8 @@ class Variant:
     calibrated: bool = True
 
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "configs" / "features.yaml"
 ACTIONS = 100
 """Of a user's last ones."""
-
-
-def _with_sequence(spec: FeatureSpec) -> FeatureSpec:
-    """The table and the row that the shipped one leaves to be added."""
-    found = [row for row in FeatureSpec.load(EXAMPLE).features if row.transform is Transform.SEQUENCE]
-    rows = [row.model_copy(update={"max_length": ACTIONS}) for row in found]
-    return FeatureSpec(features=[*spec.features, *rows])
 
 
 def _model(**changes: Any) -> Callable[[TrainConfig], TrainConfig]:
@@ -149,8 +141,7 @@ def earn(variant: Variant, seed: int) -> Earned:
     found = market()
     base = TrainConfig(seed=seed, embedding_space=found.space)
     config = variant.config(_model(surface_tower=8)(base))
-    spec = FeatureSpec.default()
-    trained = train(found.table, _with_sequence(spec) if variant.sequence else spec, config)
+    trained = train(found.table, with_actions(ACTIONS) if variant.sequence else FeatureSpec.default(), config)
     bundle = trained.bundle
     entropy = {
         head: trained.report["heads"][head]["normalized_entropy"]
