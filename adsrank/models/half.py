@@ -31,6 +31,12 @@ class SequenceTensors(NamedTuple):
     def take(self, rows: Tensor) -> "SequenceTensors":
         return SequenceTensors(self.ids[rows], self.age[rows])
 
+    def trimmed(self) -> "SequenceTensors":
+        """Without the places in front that are padding in all rows; the last one stays."""
+        used = self.ids.any(2).any(0).nonzero()
+        first = int(used[0]) if len(used) else -1
+        return SequenceTensors(self.ids[:, first:], self.age[:, first:])
+
     def distinct(self) -> tuple["SequenceTensors", Tensor | None]:
         """Neighbours that are equal, as those of one request's ads are, once; and each row's, int64 [r].
 

@@ -186,6 +186,8 @@ class MultiTask(nn.Module):
         for module, sequence in zip(self.sequences, request.sequences, strict=True):
             encoder = cast(SequenceEncoder, module)
             each, of_row = sequence.distinct()
+            if of_row is None and not torch.compiler.is_compiling():  # a graph's shapes are not the data's
+                each = each.trimmed()
             vectors = self.embedding(each.ids)[..., : self.config.embedding]
             encoded, summary = encoder.encode(vectors, each.ids.any(2), each.age)
             told.append(summary if of_row is None else summary.index_select(0, of_row))

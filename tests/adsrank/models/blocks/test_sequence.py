@@ -149,6 +149,18 @@ def test_equal_neighbours_are_one_sequence():
     assert alone.distinct() == (alone, None)
 
 
+def test_padding_in_front_of_all_rows_is_cut():
+    ids = torch.zeros(2, 4, 2, dtype=torch.int64)
+    ids[0, 2], ids[1, 3, 1] = 5, 7
+    age = torch.arange(8.0).reshape(2, 4)
+    found = SequenceTensors(ids, age).trimmed()
+    assert torch.equal(found.ids, ids[:, 2:])
+    assert torch.equal(found.age, age[:, 2:])
+    nobody = SequenceTensors(torch.zeros_like(ids), age).trimmed()
+    assert nobody.ids.shape == (2, 1, 2)
+    assert nobody.age.shape == (2, 1)
+
+
 def test_nobodys_actions_teach_nothing():
     """A batch of users without a history has gradients of 0, not NaN."""
     block, (vectors, _, age) = made(), sequences()
