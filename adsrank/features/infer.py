@@ -22,7 +22,8 @@ ROW_ID_SHARE = 0.95
 """Distinct values a known row from which a column names the row."""
 LONG_TAIL = 2.0
 """Skew from which a number is squashed."""
-LABELS = frozenset({"label", "y", "target", "clk", "nonclk", "clicked", "is_click", "converted", "purchase"})
+LABELS = frozenset({"label", "y", "target", "clk", "nonclk", "clicked", "is_click", "converted", "purchase",
+                    "is_attributed"})  # fmt: skip
 _TIMES = ("time", "timestamp", "time_stamp", "date", "datetime", "ts")
 _REQUEST = ("user", "hour", "weekday", "day", "device", "site", "app", "query", "country", "region", "city",
             "language", "age", "gender", "page", "surface", "session", "os", "browser")  # fmt: skip

@@ -34,10 +34,9 @@ KNOWN_BEFORE_SHOWING = frozenset(
 ) - {"request_id", "time"}
 """Columns a feature may read. `request_id` and `time` identify a row and would be learned by heart."""
 
-NEVER_FEATURES = frozenset(field.name for field in (*examples.PLACE, *examples.LABELS)) | {
-    "request_id",
-    "time",
-}
+NEVER_FEATURES = frozenset(
+    field.name for field in (*examples.PLACE, *examples.LABELS, *examples.MORE_LABELS)
+) | {"request_id", "time"}
 """Labels come after the decision; position and gap belong to the slot and are counted there, once."""
 
 

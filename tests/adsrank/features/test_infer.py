@@ -79,6 +79,11 @@ def test_what_is_inferred_can_be_edited_read_and_trained_with(table, tmp_path):
     assert np.isfinite(made.numbers).all()
 
 
+@pytest.mark.parametrize("label", ["long_click", "is_attributed"])
+def test_a_label_of_a_usual_name_is_left_out_unasked(table, label):
+    assert guessed(table | {label: table["click"]})[label].row is None
+
+
 def test_a_declared_label_is_left_out_and_an_unknown_one_refused(table):
     assert guessed(table, labels=["spent"])["spent"].row is None
     with pytest.raises(InputError, match="bought"):
