@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsrank.features import fingerprint
+from adsrank.features.scale import LARGEST
 from adsrank.features.source import Float64, Int64
 
 SKETCH, SAMPLE = 4_096, 16_384
@@ -112,9 +113,10 @@ class Profile:
     @property
     def skew(self) -> float:
         """Third standardized moment of the numbers; 0 where they do not vary."""
-        if len(self._sample) < 3 or self._sample.std() < 1e-12:
+        sample = np.clip(self._sample, -LARGEST, LARGEST)
+        if len(sample) < 3 or sample.std() < 1e-12:
             return 0.0
-        away = (self._sample - self._sample.mean()) / self._sample.std()
+        away = (sample - sample.mean()) / sample.std()
         return float((away**3).mean())
 
     @property

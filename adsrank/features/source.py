@@ -95,7 +95,7 @@ def numbers(columns: Columns, name: str) -> Float64:
             return np.full(len(raw), np.nan)
         if not (pa.types.is_integer(raw.type) or pa.types.is_floating(raw.type)):
             raise InputError(name, str(raw.type), "give a numeric column")
-        values = raw.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = raw.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)  # beyond 2^53 rounded
     elif raw is None:
         return np.full(1, np.nan)
     else:
@@ -115,7 +115,7 @@ def lists(columns: Columns, name: str) -> tuple[Int64, Int64]:
     if isinstance(raw, pa.Array):
         flat, offsets = _flat(raw, name, "integer")
         values, missing = _arrow_integers(flat, name)
-        if missing is not None:
+        if missing is not None and missing.any():
             raise InputError(name, "a null inside a list", "leave the element out")
         return values, offsets
     values = _one_list(raw)
