@@ -77,7 +77,14 @@ def strings(columns: Columns, name: str) -> pa.Array:
     raw = column(columns, name)
     if raw is None or isinstance(raw, str):
         return pa.array([None if raw is None else str(raw)], pa.string())
-    array = raw if isinstance(raw, pa.Array) else _to_arrow(raw, name)
+    if isinstance(raw, pa.Array):
+        array = raw
+        try:
+            array.validate(full=True)  # a file may say UTF-8 of any bytes
+        except pa.ArrowInvalid as error:
+            raise InputError(name, "no text", str(error).split("\n")[0]) from None
+    else:
+        array = _to_arrow(raw, name)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_null(array.type) or pa.types.is_large_string(array.type):

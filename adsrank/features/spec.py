@@ -77,7 +77,7 @@ class Transform(StrEnum):
     LOG_SQUASH = "log_squash"
     """sign(x) log(1 + |x|), then standardized."""
     NUMBER = "number"
-    """As it is, less its mean (so that a missing value, 0, is neutral); at most 8 from it, like the others."""
+    """As it is, less its mean (so that a missing value, 0, is neutral), within 8 of it."""
 
 
 NUMERIC = frozenset({Transform.SHARE, Transform.STANDARDIZE, Transform.LOG_SQUASH, Transform.NUMBER})

@@ -51,7 +51,9 @@ def _is_parquet(path: Path) -> bool:
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     file = pq.ParquetFile(path, thrift_string_size_limit=16_000_000, thrift_container_size_limit=1_000_000)
     _check(path, file.schema_arrow.names)
-    yield from file.iter_batches(BATCH_ROWS)
+    for batch in file.iter_batches(BATCH_ROWS):
+        batch.validate(full=True)  # a file may say UTF-8 of any bytes
+        yield batch
 
 
 def _text(path: Path, header: bool) -> Iterator[pa.RecordBatch]:

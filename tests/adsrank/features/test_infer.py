@@ -187,6 +187,14 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):
         infer(batches(path))
 
 
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    offsets = pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes())
+    words = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"\xff\xfe")])
+    pq.write_table(pa.table({"word": words}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"t\.parquet.*UTF8"):
+        infer(batches(tmp_path / "t.parquet"))
+
+
 def test_a_cut_off_archive_and_an_absent_file_are_refused(tmp_path):
     whole = gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)
     (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])

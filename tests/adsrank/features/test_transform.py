@@ -81,6 +81,16 @@ def test_a_column_of_lists_without_an_element_is_missing():
         assert bag.tolist() == [[fitted.starts_["tags"]]] * 2
 
 
+@pytest.mark.parametrize("transform", ["vocabulary", "hash"])
+def test_bytes_that_are_no_text_are_refused_by_column(transform):
+    offsets = pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes())
+    table = pa.table(
+        {"format": pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"\xff\xfe")])}
+    )
+    with pytest.raises(InputError, match="format: 'no text'"):
+        CompiledTransform.fit(table, spec(row("f", "format", "string", transform)))
+
+
 def test_wild_and_infinite_numbers_cannot_carry_a_score():
     numbers = spec(row("age", "ad_age_days", "number", "log_squash"))
     fitted = CompiledTransform.fit(pa.table({"ad_age_days": [1.0, 2.0, 3.0]}), numbers)
