@@ -127,5 +127,11 @@ def test_a_bundle_that_knows_all_rows_has_nothing_to_learn(bundle, few_rows, tmp
         few_rows.column_names.index("time"), "time", pa.array([end] * len(few_rows), few_rows["time"].type)
     )
     pq.write_table(old, tmp_path / "log.parquet")
-    with pytest.raises(InputError, match="no newer rows"):
-        run(tmp_path / "log.parquet", tmp_path / "new", CONFIG, since=tmp_path / "old")
+    streamed = CONFIG.model_copy(update={"window_rows": 1000})
+    for config in (CONFIG, streamed):
+        with pytest.raises(InputError, match="no newer rows"):
+            run(tmp_path / "log.parquet", tmp_path / "new", config, since=tmp_path / "old")
+    seconds = old.set_column(old.column_names.index("time"), "time", old["time"].cast(pa.int64()))
+    pq.write_table(seconds, tmp_path / "seconds.parquet")
+    with pytest.raises(InputError, match="time: 'int64'"):
+        run(tmp_path / "seconds.parquet", tmp_path / "new", streamed, since=tmp_path / "old")
