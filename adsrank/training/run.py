@@ -72,7 +72,7 @@ def run(
         raise BundleError(f"{out}: exists already; bundles do not change, give a new folder")
     began = None if since is None else Bundle.load(since, admission=None)
     if began is not None:
-        config, spec = fits(began, config), began.transform.spec
+        config, spec = fits(began, config, spec), began.transform.spec
     spec = spec or FeatureSpec.default()
     with _folder(folder, out, resume, config, spec, table_path) as (place, kept), threads(config.threads):
         prepared = prepare(Path(table_path), spec, config, place, progress, began)
