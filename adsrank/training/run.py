@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from adsrank.errors import BundleError
+from adsrank.errors import BundleError, InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle
 from adsrank.models.document import canonical
@@ -32,13 +32,11 @@ from adsrank.training.prepare import (
     prepare_table,
     stored,
 )
+from adsrank.training.rows import READ, label_arrays
 from adsrank.training.run_folder import RunFolder
 from adsrank.training.split import EPOCH
 from adsrank.training.train import threads, train_prepared
 from adsrank.training.warm import fits
-
-EDGE = 4096
-"""Rows at either end of the table that the fingerprint of a run looks at."""
 
 
 def run(
@@ -70,6 +68,14 @@ def run(
     config, out = config or TrainConfig(), Path(out)
     if out.exists():
         raise BundleError(f"{out}: exists already; bundles do not change, give a new folder")
+    if folder is not None and out.absolute() in (Path(folder).absolute(), *Path(folder).absolute().parents):
+        raise InputError(
+            str(folder), "in the bundle's folder", "give a folder beside it: a bundle is written last"
+        )
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"{out}: cannot be written: {error.strerror}") from None
     began = None if since is None else Bundle.load(since, admission=None)
     if began is not None:
         config, spec = fits(began, config, spec), began.transform.spec
@@ -128,17 +134,17 @@ def read_table(path: str | Path, spec: FeatureSpec) -> pa.Table:
 
 
 def fingerprint(prepared: Prepared, config: TrainConfig, since: Bundle | None = None) -> str:
-    """Of what is trained on and how: settings, encoders, split, and the rows at either end."""
-    n, edges = len(prepared.train), 0
-    for start, stop in ((0, min(EDGE, n)), (max(0, n - EDGE), n)):
-        batch, labels = prepared.train.read(start, stop)
-        for values in (batch.ids, batch.numbers, labels.time, labels.click, labels.conversion):
-            edges = zlib.crc32(np.ascontiguousarray(values).tobytes(), edges)
+    """Of what is trained on and how: settings, encoders, split, and every row as it was encoded."""
+    n, content = len(prepared.rows), 0
+    for start in range(0, n, READ):
+        batch, labels = prepared.rows.read(start, min(start + READ, n))
+        for values in (*batch.request.arrays(), *batch.ad.arrays(), *label_arrays(labels).values()):
+            content = zlib.crc32(np.ascontiguousarray(values).data, content)
     told = {
         "config": config.model_dump(mode="json"),
         "transform": prepared.transform.to_json(),
         "split": prepared.split.to_json(),
-        "edges": edges,
+        "content": content,
         "since": None if since is None else since.id,
     }
     return hashlib.sha256(canonical(told)).hexdigest()
@@ -161,15 +167,18 @@ def _folder(
 ) -> Iterator[tuple[Path, RunFolder | None]]:
     """Where files of the run go, and the run's folder if one was asked for."""
     if folder is None:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".rows-", dir=out.absolute().parent) as temporary:
             yield Path(temporary), None
         return
     kept = RunFolder(folder, resume)
-    if not resume:
+    if not kept.learned:
         kept.begin(config, {"table": str(table_path), "out": str(out), "features": spec.hash})
     try:
         yield kept.rows, kept
+    except Exception:
+        if not kept.learned:
+            kept.withdraw()
+        raise
     finally:
         kept.close()
     shutil.rmtree(kept.rows, ignore_errors=True)

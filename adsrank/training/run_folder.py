@@ -47,9 +47,20 @@ class RunFolder:
         """Where a table is encoded that is too long for memory."""
         return self.folder / "rows"
 
+    @property
+    def learned(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return any(self.checkpoints.glob("[0-9]*"))
+
     def begin(self, config: TrainConfig, about: dict[str, Any]) -> None:
-        """Write what is trained."""
+        """Write what is trained, over what an attempt that learned nothing left."""
+        self.withdraw()
         self._write(CONFIG, {**about, "config": config.model_dump(mode="json")})
+
+    def withdraw(self) -> None:
+        """There is no run: it was refused before it learned anything."""
+        for name in (CONFIG, METRICS):
+            (self.folder / name).unlink(missing_ok=True)
 
     def record(self, part: str, step: int, values: dict[str, Any]) -> None:
         """Add a line and the event file's scalars."""

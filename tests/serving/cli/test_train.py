@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from adsrank.errors import InputError
+from adsrank.errors import BundleError, InputError
 from adsrank.models.bundle import Bundle
 from serving.cli import app
 
@@ -112,6 +112,14 @@ def test_a_run_that_is_there_is_not_trained_over(files):
     assert isinstance(done.exception, InputError)
     assert "a run is there" in str(done.exception)
     assert not (files / "c").exists()
+
+
+def test_a_folder_that_is_there_is_refused_by_any_name(files, monkeypatch):
+    monkeypatch.chdir(files)
+    for name in (".", "parts", "/"):
+        assert isinstance(train(files, "--out", name).exception, BundleError)
+    under = train(files, "--out", str(files / "train.yaml" / "b"))
+    assert "cannot be written" in str(under.exception)
 
 
 @pytest.mark.slow
