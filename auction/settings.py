@@ -39,10 +39,12 @@ class Settings(BaseModel):
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise InputError(str(path), path.stat().st_size, f"at most {MAX_FILE_BYTES} bytes")
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_bytes()
         except OSError as error:
             raise InputError(str(path), error.strerror, "give a readable YAML file") from None
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            data = yaml.safe_load(text.decode())
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date in month 13
             raise InputError(str(path), str(error).split("\n")[0], "give valid YAML") from None
         try:
             return cls.model_validate({} if data is None else data)
