@@ -141,6 +141,8 @@ def _guess(p: Profile, labels: frozenset[str]) -> Guess:
     row: dict[str, Any] = {"name": _feature_name(p.name), "source": p.name}
     if p.least == -1 and p.kind in (Kind.INTEGER, Kind.NUMBER):
         reasons.append("holds -1: where that stands for missing, make it null")
+    if p.kind is Kind.NUMBER and p.whole and p.distinct > 2:
+        reasons.append("whole numbers written as floats: if they are ids, write them as integers")
     chosen, why = _transform(p)
     group, because = _group(p.name)
     return Guess(p, {**row, **chosen, "group": group}, (*reasons, why, because))

@@ -74,7 +74,7 @@ class Profile:
                 low, high = min(low, self.lengths[0]), max(high, self.lengths[1])
             self.lengths = low, high
         elif kind is not Kind.OTHER:
-            self._count(values)
+            self._count(values.filter(pc.is_finite(values)) if pa.types.is_floating(values.type) else values)
         if kind is Kind.STRING and self._listed:
             texts = values.cast(pa.string())
             self._listed = bool(pc.all(pc.match_substring_regex(texts, _LISTED)).as_py())
@@ -90,6 +90,11 @@ class Profile:
     def listed(self) -> bool:
         """Whether the texts are integers with a separator between them, as many to a text as there may be."""
         return self.kind is Kind.STRING and self._listed and self._separated
+
+    @property
+    def whole(self) -> bool:
+        """Whether all numbers drawn are whole, as ids are that a missing value turned into floats."""
+        return len(self._sample) > 0 and bool((self._sample == np.round(self._sample)).all())
 
     @property
     def distinct(self) -> int:

@@ -1,6 +1,7 @@
 """The folder of one training run: settings, figures as they come, checkpoints, the report."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,16 @@ class RunFolder:
             (self.folder / name).unlink(missing_ok=True)
 
     def record(self, part: str, step: int, values: dict[str, Any]) -> None:
-        """Add a line and the event file's scalars."""
+        """Add a line and the event file's scalars.
+
+        Raises:
+            InputError: a figure is not finite, or the folder cannot be written.
+        """
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise InputError(
+                    f"{part} {name}", value, f"the fit diverged by step {step}: lower learning_rate"
+                )
         from tensorboardX import SummaryWriter  # loads protobuf: only for those who keep a run
 
         line = json.dumps({"part": part, "step": step, **values}, allow_nan=False)

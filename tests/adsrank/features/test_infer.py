@@ -79,6 +79,19 @@ def test_what_is_inferred_can_be_edited_read_and_trained_with(table, tmp_path):
     assert np.isfinite(made.numbers).all()
 
 
+def test_ids_that_a_missing_value_turned_into_floats_are_pointed_out(table):
+    floats = pa.array([float(value) for value in table["shop_id"]])
+    found = guessed({**table, "shop_id": floats})
+    assert any("if they are ids" in reason for reason in found["shop_id"].reasons)
+    assert not any("if they are ids" in reason for reason in found["warmth"].reasons)
+
+
+def test_nan_is_a_missing_value_and_no_value_of_its_own(table):
+    flag = pa.array([(0.0, 1.0, float("nan"))[number % 3] for number in range(N)])
+    found = guessed({**table, "flag": flag})["flag"]
+    assert (found.profile.distinct, found.row["transform"]) == (2, "number")
+
+
 @pytest.mark.parametrize("label", ["long_click", "is_attributed"])
 def test_a_label_of_a_usual_name_is_left_out_unasked(table, label):
     assert guessed(table | {label: table["click"]})[label].row is None

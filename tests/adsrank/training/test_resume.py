@@ -144,6 +144,13 @@ def test_a_run_in_the_bundles_folder_is_refused_before_anything_is_trained(tmp_p
         run(tmp_path / "none.parquet", tmp_path / "out", folder=tmp_path / inside)
 
 
+def test_a_fit_that_diverges_says_so(few_rows, tmp_path):
+    pq.write_table(few_rows, tmp_path / "t.parquet")
+    config = TrainConfig(epochs=3, batch_size=64, learning_rate=1.0, model=ModelConfig(sequence=None))
+    with pytest.raises(InputError, match=r"the fit diverged by step .* lower learning_rate"):
+        run(tmp_path / "t.parquet", tmp_path / "out", config, folder=tmp_path / "run")
+
+
 def test_lines_after_the_checkpoint_are_dropped_and_a_torn_one_with_them(tmp_path):
     folder = RunFolder(tmp_path / "run")
     for step in (50, 100, 150):
