@@ -420,6 +420,20 @@ def test_a_policy_file_that_is_no_yaml_is_refused_in_a_line(text: str, tmp_path:
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_key_that_stands_twice_is_refused_and_a_merged_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules: {max_ads: 1, max_ads: 2}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="'max_ads' stands twice"):
+        AuctionPolicy.load(path)
+    path.write_text("rules: &r {max_ads: 1}\nrules: *r\n", encoding="utf-8")
+    with pytest.raises(InputError, match="'rules' stands twice"):
+        AuctionPolicy.load(path)
+    path.write_text(
+        "reserve: &r {click_micros: 5}\nsoft_floor: {<<: *r, click_micros: 7}\n", encoding="utf-8"
+    )
+    assert AuctionPolicy.load(path).reserve.click_micros == 5
+
+
 def test_anchors_that_name_more_than_memory_holds_are_refused_in_a_line(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     lines = ["- &l0 [x, x]", *(f"- &l{k} [*l{k - 1}, *l{k - 1}]" for k in range(1, 60))]

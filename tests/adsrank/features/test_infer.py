@@ -200,6 +200,17 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):
         infer(batches(path))
 
 
+def test_a_parquet_column_may_be_called_by_a_number(tmp_path):
+    pq.write_table(pa.table({"7": ["x", "y"] * 20}), tmp_path / "t.parquet")
+    assert infer(batches(tmp_path / "t.parquet")).guesses[0].profile.name == "7"
+
+
+def test_a_header_over_two_lines_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text('"a\nb",c\n1,2\n')
+    with pytest.raises(InputError, match="close the quote"):
+        infer(batches(tmp_path / "t.csv"))
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     offsets = pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes())
     words = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"\xff\xfe")])
