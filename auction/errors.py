@@ -1,5 +1,12 @@
 """Typed errors of the market side."""
 
+import reprlib
+
+_BOUNDED = reprlib.Repr()
+_BOUNDED.maxstring = _BOUNDED.maxother = 300
+_BOUNDED.maxlist = _BOUNDED.maxtuple = _BOUNDED.maxdict = _BOUNDED.maxset = _BOUNDED.maxfrozenset = 12
+"""What a value is shown as: a few kilobytes of YAML with anchors may name more items than memory holds."""
+
 
 class AuctionError(Exception):
     """Base of every error the package raises on purpose."""
@@ -13,7 +20,7 @@ class InputError(AuctionError, ValueError):
     """
 
     def __init__(self, field: str, value: object, fix: str) -> None:
-        super().__init__(f"{field}: {value!r} is refused; {fix}")
+        super().__init__(f"{field}: {_BOUNDED.repr(value)} is refused; {fix}")
         self.field = field
         self.value = value
         self.fix = fix

@@ -12,6 +12,19 @@ from auction.errors import InputError
 MAX_FILE_BYTES = 1_000_000
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML itself takes the last without a word."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice")
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return node
+
+
 class Settings(BaseModel):
     """A configuration section. Defaults live in the model, YAML only says what differs."""
 
@@ -39,10 +52,12 @@ class Settings(BaseModel):
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise InputError(str(path), path.stat().st_size, f"at most {MAX_FILE_BYTES} bytes")
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_bytes()
         except OSError as error:
             raise InputError(str(path), error.strerror, "give a readable YAML file") from None
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            data = yaml.load(text.decode(), _Loader)  # noqa: S506 (a safe loader)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date in month 13
             raise InputError(str(path), str(error).split("\n")[0], "give valid YAML") from None
         try:
             return cls.model_validate({} if data is None else data)

@@ -9,6 +9,7 @@ import pyarrow.csv
 from auction.errors import InputError
 
 MAX_FILE_BYTES = 16 * 2**30
+MAX_LINE_BYTES = 2**20
 
 
 def read_delimited(
@@ -24,7 +25,8 @@ def read_delimited(
 
     Parameters:
         columns: type of each column in the file's order, under the names they shall have.
-        header: the first line holds names; it must have as many as there are columns.
+        header: the first line holds the publisher's names. Some may be others than the declared; none may
+            be that of another column.
         nulls: texts that mean missing.
         keep: the columns to read; default: all.
 
@@ -48,6 +50,8 @@ def _read(
     if path.stat().st_size > MAX_FILE_BYTES:
         raise InputError(str(path), path.stat().st_size, f"at most {MAX_FILE_BYTES} bytes")
     try:
+        if header:
+            _check_header(path, list(columns), delimiter)
         return pa.csv.read_csv(
             path,
             read_options=pa.csv.ReadOptions(column_names=list(columns), skip_rows=int(header)),
@@ -63,3 +67,15 @@ def _read(
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         said = str(error).splitlines()[0][:200]
         raise InputError(str(path), said, "give the file as its publisher made it") from None
+
+
+def _check_header(path: Path, columns: list[str], delimiter: str) -> None:
+    """Columns are read by their place: refuse names that stand elsewhere, and values in their place."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        line: bytes = stream.read(MAX_LINE_BYTES).partition(b"\n")[0]
+    names = [name.strip('" \r').lower() for name in line.decode("utf-8-sig").split(delimiter)]
+    if not set(names) & set(columns):
+        raise InputError(f"{path}:1", line[:80], f"give a first line of names: {', '.join(columns)}"[:300])
+    for name, wanted in zip(names, columns, strict=False):
+        if name != wanted and name in columns:
+            raise InputError(f"{path}:1", name, f"{wanted!r} is expected here: give the publisher's order")

@@ -69,14 +69,14 @@ def read_market(folder: str | Path) -> Market:
             raise InputError(str(path), path.stat().st_size, f"at most {MAX_BYTES} bytes")
         if _digest(path) != manifest["sha256"].get(name):
             raise InputError(str(path), "altered", f"the file whose SHA-256 stands in {MANIFEST}")
-    with (folder / CATALOG).open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
     try:
+        with (folder / CATALOG).open(encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
         world = _world(folder / WORLD, manifest)
         examples = pq.read_table(folder / EXAMPLES).cast(SCHEMA)
-    except (KeyError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
+        return Market(world, rows, examples, int(manifest["seed"]))
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise InputError(str(folder), str(error).split("\n")[0], "generate the market again") from None
-    return Market(world, rows, examples, int(manifest["seed"]))
 
 
 def _columns(world: World) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsrank.data.delimited import read_delimited
+from auction.errors import InputError
 
 USER = (
     "cms_segid",
@@ -43,7 +44,7 @@ def read_taobao(*paths: Path) -> pa.Table:
     looked at before, as the publisher joined them). `nonclk` repeats the label and is left out.
 
     Raises:
-        InputError: as `read_delimited`.
+        InputError: as `read_delimited`, or a history that is not of ids; names the column.
     """
     keep = tuple(name for name in SCHEMA if name != "nonclk")
     table = read_delimited(paths, SCHEMA, nulls=("", "NULL"), keep=keep)
@@ -51,7 +52,10 @@ def read_taobao(*paths: Path) -> pa.Table:
         lists = pc.cast(
             pc.split_pattern(pc.fill_null(table[name].combine_chunks(), ""), "|"), pa.list_(pa.string())
         )
-        table = table.set_column(table.column_names.index(name), name, _integers(lists))
+        try:
+            table = table.set_column(table.column_names.index(name), name, _integers(lists))
+        except pa.ArrowInvalid as error:
+            raise InputError(name, str(error).split("\n")[0][:120], "give ids with | between them") from None
     return table.take(pc.sort_indices(table, [("time_stamp", "ascending")]))
 
 

@@ -1,6 +1,7 @@
 """Features as numbers: what the model reads."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,11 @@ class Half:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def arrays(self) -> list[npt.NDArray[Any]]:
+        """All there is, each [r, ...]."""
+        sequences = (part for each in self.sequences for part in (each.ids, each.age))
+        return [self.ids, *self.lists, self.numbers, *sequences]
 
     def take(self, rows: Int64 | slice) -> "Half":
         return Half(

@@ -52,4 +52,7 @@ LABELS = [
     pa.field("value_micros", pa.int64()),  # order value, 0 without a conversion
 ]
 
+MORE_LABELS = [pa.field("long_click", pa.int8())]  # a click whose visit lasted
+"""Labels that a training table may have beside those of `SCHEMA`."""
+
 SCHEMA = pa.schema(CONTEXT + AD + MATCH + PLACE + LABELS)

@@ -22,7 +22,8 @@ ROW_ID_SHARE = 0.95
 """Distinct values a known row from which a column names the row."""
 LONG_TAIL = 2.0
 """Skew from which a number is squashed."""
-LABELS = frozenset({"label", "y", "target", "clk", "nonclk", "clicked", "is_click", "converted", "purchase"})
+LABELS = frozenset({"label", "y", "target", "clk", "nonclk", "clicked", "is_click", "converted", "purchase",
+                    "is_attributed"})  # fmt: skip
 _TIMES = ("time", "timestamp", "time_stamp", "date", "datetime", "ts")
 _REQUEST = ("user", "hour", "weekday", "day", "device", "site", "app", "query", "country", "region", "city",
             "language", "age", "gender", "page", "surface", "session", "os", "browser")  # fmt: skip
@@ -140,6 +141,8 @@ def _guess(p: Profile, labels: frozenset[str]) -> Guess:
     row: dict[str, Any] = {"name": _feature_name(p.name), "source": p.name}
     if p.least == -1 and p.kind in (Kind.INTEGER, Kind.NUMBER):
         reasons.append("holds -1: where that stands for missing, make it null")
+    if p.kind is Kind.NUMBER and p.whole and p.distinct > 2:
+        reasons.append("whole numbers written as floats: if they are ids, write them as integers")
     chosen, why = _transform(p)
     group, because = _group(p.name)
     return Guess(p, {**row, **chosen, "group": group}, (*reasons, why, because))

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adsrank.features import fingerprint
+from adsrank.features.scale import LARGEST
 from adsrank.features.source import Float64, Int64
 
 SKETCH, SAMPLE = 4_096, 16_384
@@ -73,7 +74,7 @@ class Profile:
                 low, high = min(low, self.lengths[0]), max(high, self.lengths[1])
             self.lengths = low, high
         elif kind is not Kind.OTHER:
-            self._count(values)
+            self._count(values.filter(pc.is_finite(values)) if pa.types.is_floating(values.type) else values)
         if kind is Kind.STRING and self._listed:
             texts = values.cast(pa.string())
             self._listed = bool(pc.all(pc.match_substring_regex(texts, _LISTED)).as_py())
@@ -89,6 +90,11 @@ class Profile:
     def listed(self) -> bool:
         """Whether the texts are integers with a separator between them, as many to a text as there may be."""
         return self.kind is Kind.STRING and self._listed and self._separated
+
+    @property
+    def whole(self) -> bool:
+        """Whether all numbers drawn are whole, as ids are that a missing value turned into floats."""
+        return len(self._sample) > 0 and bool((self._sample == np.round(self._sample)).all())
 
     @property
     def distinct(self) -> int:
@@ -112,9 +118,10 @@ class Profile:
     @property
     def skew(self) -> float:
         """Third standardized moment of the numbers; 0 where they do not vary."""
-        if len(self._sample) < 3 or self._sample.std() < 1e-12:
+        sample = np.clip(self._sample, -LARGEST, LARGEST)
+        if len(sample) < 3 or sample.std() < 1e-12:
             return 0.0
-        away = (self._sample - self._sample.mean()) / self._sample.std()
+        away = (sample - sample.mean()) / sample.std()
         return float((away**3).mean())
 
     @property

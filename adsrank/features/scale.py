@@ -1,5 +1,6 @@
 """The scale of a number: what it is divided by, and whether it was ever missing."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,14 +12,18 @@ from adsrank.features.spec import Transform
 
 CLIP = 8.0
 """Standard deviations: one wild value must not carry a score."""
+LARGEST = 1e100
+"""What a number beyond it counts as in a mean: sums of larger squares are infinite."""
+SILENT = sys.float_info.max
+"""Deviation of a number that had one value, or none: whatever serving brings is divided to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """(f(x) - mean) / deviation, clipped; a missing value is 0 (the mean) and flagged apart.
 
-    The flag is only raised if missing values were seen in training: a weight that never learned
-    anything must not speak in serving.
+    A weight that never learned anything must not speak in serving: a number that did not vary in training
+    is 0 for ever, and the flag is only raised if some values were missing in training and some were not.
     """
 
     transform: Transform
@@ -29,16 +34,15 @@ class Scale:
     @classmethod
     def fit(cls, transform: Transform, values: Float64) -> Self:
         """Learn from `values` (float64 [n], NaN where missing)."""
-        known = values[~np.isnan(values)]
-        missing = len(known) < len(values)
-        if transform is Transform.NUMBER:
-            mean = float(known.mean()) if len(known) else 0.0
-            return cls(transform, mean, 1.0, missing)
+        known = np.clip(values[~np.isnan(values)], -LARGEST, LARGEST)
+        missing = 0 < len(known) < len(values)
         squashed = _squash(known) if transform is Transform.LOG_SQUASH else known
-        if not len(squashed):
-            return cls(transform, 0.0, 1.0, missing)
-        deviation = float(squashed.std())
-        return cls(transform, float(squashed.mean()), deviation if deviation > 1e-9 else 1.0, missing)
+        mean, deviation = (float(squashed.mean()), float(squashed.std())) if len(squashed) else (0.0, 0.0)
+        if deviation <= 1e-9:
+            deviation = SILENT
+        elif transform is Transform.NUMBER:
+            deviation = 1.0
+        return cls(transform, mean, deviation, missing)
 
     def apply(self, values: Float64, out: npt.NDArray[np.float32]) -> None:
         """Write the scaled values into out[:, 0] and the missing flags into out[:, 1]."""

@@ -77,7 +77,14 @@ def strings(columns: Columns, name: str) -> pa.Array:
     raw = column(columns, name)
     if raw is None or isinstance(raw, str):
         return pa.array([None if raw is None else str(raw)], pa.string())
-    array = raw if isinstance(raw, pa.Array) else _to_arrow(raw, name)
+    if isinstance(raw, pa.Array):
+        array = raw
+        try:
+            array.validate(full=True)  # a file may say UTF-8 of any bytes
+        except pa.ArrowInvalid as error:
+            raise InputError(name, "no text", str(error).split("\n")[0]) from None
+    else:
+        array = _to_arrow(raw, name)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_null(array.type) or pa.types.is_large_string(array.type):
@@ -95,7 +102,7 @@ def numbers(columns: Columns, name: str) -> Float64:
             return np.full(len(raw), np.nan)
         if not (pa.types.is_integer(raw.type) or pa.types.is_floating(raw.type)):
             raise InputError(name, str(raw.type), "give a numeric column")
-        values = raw.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = raw.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)  # beyond 2^53 rounded
     elif raw is None:
         return np.full(1, np.nan)
     else:
@@ -115,7 +122,7 @@ def lists(columns: Columns, name: str) -> tuple[Int64, Int64]:
     if isinstance(raw, pa.Array):
         flat, offsets = _flat(raw, name, "integer")
         values, missing = _arrow_integers(flat, name)
-        if missing is not None:
+        if missing is not None and missing.any():
             raise InputError(name, "a null inside a list", "leave the element out")
         return values, offsets
     values = _one_list(raw)

@@ -34,10 +34,9 @@ KNOWN_BEFORE_SHOWING = frozenset(
 ) - {"request_id", "time"}
 """Columns a feature may read. `request_id` and `time` identify a row and would be learned by heart."""
 
-NEVER_FEATURES = frozenset(field.name for field in (*examples.PLACE, *examples.LABELS)) | {
-    "request_id",
-    "time",
-}
+NEVER_FEATURES = frozenset(
+    field.name for field in (*examples.PLACE, *examples.LABELS, *examples.MORE_LABELS)
+) | {"request_id", "time"}
 """Labels come after the decision; position and gap belong to the slot and are counted there, once."""
 
 
@@ -78,7 +77,7 @@ class Transform(StrEnum):
     LOG_SQUASH = "log_squash"
     """sign(x) log(1 + |x|), then standardized."""
     NUMBER = "number"
-    """As it is, less its mean (so that a missing value, 0, is neutral)."""
+    """As it is, less its mean (so that a missing value, 0, is neutral), within 8 of it."""
 
 
 NUMERIC = frozenset({Transform.SHARE, Transform.STANDARDIZE, Transform.LOG_SQUASH, Transform.NUMBER})

@@ -10,6 +10,7 @@ from adsrank.features.scale import Scale
 from adsrank.features.spec import CROSSES, FeatureRow, Transform, Type
 from adsrank.features.vector import PassedVector
 from adsrank.features.vocabulary import (
+    MAX_WORD,
     Encoder,
     HashBuckets,
     IntegerVocabulary,
@@ -17,8 +18,6 @@ from adsrank.features.vocabulary import (
     Seen,
     StringVocabulary,
 )
-
-MAX_WORD = 1024
 
 
 def read_encoder(row: FeatureRow, table: str, encoders: Any) -> Encoder:

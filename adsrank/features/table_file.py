@@ -51,7 +51,9 @@ def _is_parquet(path: Path) -> bool:
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     file = pq.ParquetFile(path, thrift_string_size_limit=16_000_000, thrift_container_size_limit=1_000_000)
     _check(path, file.schema_arrow.names)
-    yield from file.iter_batches(BATCH_ROWS)
+    for batch in file.iter_batches(BATCH_ROWS):
+        batch.validate(full=True)  # a file may say UTF-8 of any bytes
+        yield batch
 
 
 def _text(path: Path, header: bool) -> Iterator[pa.RecordBatch]:
@@ -59,6 +61,11 @@ def _text(path: Path, header: bool) -> Iterator[pa.RecordBatch]:
     parse = pacsv.ParseOptions(delimiter=delimiter)
     names = _names(path, delimiter, header)
     _check(path, names)
+    for name in names:
+        if _is_number(name):
+            raise InputError(
+                f"{path}:1", name, "the first line holds values: say --no-header, or name the columns"
+            )
     with pa.input_stream(str(path), compression="detect") as stream:
         reader = pacsv.open_csv(
             stream,
@@ -82,7 +89,10 @@ def _delimiter(path: Path) -> str:
 
 
 def _names(path: Path, delimiter: str, header: bool) -> list[str]:
-    fields = next(csv.reader([_first_line(path)], delimiter=delimiter))
+    line = _first_line(path)
+    if line.count('"') % 2:
+        raise InputError(f"{path}:1", line[:40], "close the quote: a name ends in the line it begins in")
+    fields = next(csv.reader([line], delimiter=delimiter))
     if not header:
         return [f"c{number}" for number in range(1, len(fields) + 1)]
     return [field.strip() for field in fields]
@@ -104,10 +114,6 @@ def _check(path: Path, names: list[str]) -> None:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             raise InputError(
                 f"{path}: column names", name[:40], f"give printable names of 1 to {MAX_NAME} letters"
-            )
-        if _is_number(name):
-            raise InputError(
-                f"{path}:1", name, "the first line holds values: say --no-header, or name the columns"
             )
     if len(set(names)) < len(names):
         twice = next(name for at, name in enumerate(names) if name in names[:at])

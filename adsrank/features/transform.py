@@ -202,21 +202,27 @@ class CompiledTransform:
         return None
 
     @property
+    def surface_table_(self) -> str | None:
+        """The embedding table of the surfaces; None without such a feature."""
+        if self.surface_column_ is None:
+            return None
+        return next(row.embedding for row in self._request if row.name == SURFACE)
+
+    @property
     def surfaces_(self) -> tuple[str, ...]:
         """The surfaces that training knew, in the order of their ids; empty without such a feature."""
-        if self.surface_column_ is None:
+        table = self.surface_table_
+        if table is None:
             return ()
-        encoder = self.encoders_[self._surface_table()]
+        encoder = self.encoders_[table]
         assert isinstance(encoder, StringVocabulary)
         return tuple(encoder.values_)
 
     @property
     def surface_base_(self) -> int:
         """`max(id - surface_base_, 0)` is the index of a surface: 0 unknown, 1.. as in `surfaces_`."""
-        return 0 if self.surface_column_ is None else self.starts_[self._surface_table()] + 1
-
-    def _surface_table(self) -> str:
-        return next(row.embedding for row in self._request if row.name == SURFACE)
+        table = self.surface_table_
+        return 0 if table is None else self.starts_[table] + 1
 
     def cheap(self) -> list[int]:
         """Columns of `FeatureBatch.ad.numbers` that the first stage reads (values, not flags)."""

@@ -13,6 +13,10 @@ from adsrank.features.source import Bool, Float64, Int64
 
 MISSING = 0
 UNKNOWN = 1
+MAX_WORD = 1024
+"""Characters from which a word is 'any other': a bundle keeps no longer ones."""
+WORDS = np.dtypes.StringDType()
+"""Texts at their own length: a fixed width would hold each at that of the longest, and drop a last NUL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,15 @@ class StringVocabulary:
     def fit(cls, values: pa.Array, min_count: int, max_size: int) -> Self:
         """Learn from a string array; nulls are missing."""
         found, counts = _counted(pc.value_counts(values.drop_null()))
-        words = np.array(found.to_pylist(), dtype=object)
-        order = np.argsort(words.astype(str), kind="stable") if len(words) else np.zeros(0, np.int64)
+        words = np.array(found.to_pylist(), WORDS)
+        order = np.argsort(words)
         return cls.of_counts(words[order], counts[order], min_count, max_size)
 
     @classmethod
     def of_counts(cls, words: npt.NDArray[Any], counts: Int64, min_count: int, max_size: int) -> Self:
         """Learn from distinct words in alphabetical order and how often each was met."""
         kept = _frequent(counts, min_count, max_size)
+        kept = kept[np.array([len(word) <= MAX_WORD for word in words[kept]], np.bool_)]
         return cls(words[kept].tolist(), Seen(int(counts.sum()), len(words), int(counts[kept].sum())))
 
     @property

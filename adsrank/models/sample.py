@@ -116,8 +116,9 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         return pa.int64()
     if pa.types.is_floating(kind):
         return pa.float64()
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.list_(_plain(kind.value_type))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        found = pa.list_(_plain(kind.value_type))
+        return found if str(found) in TYPES else pa.list_(pa.int64())
     return pa.string()
 
 

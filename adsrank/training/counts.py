@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from adsrank.features import source
 from adsrank.features.encode import known_integers
 from adsrank.features.spec import CROSSES, FeatureRow, Transform, Type
-from adsrank.features.vocabulary import IntegerVocabulary, StringVocabulary
+from adsrank.features.vocabulary import WORDS, IntegerVocabulary, StringVocabulary
 
 Int64 = npt.NDArray[np.int64]
 
@@ -40,7 +40,7 @@ class Counts:
         self.most = ROOM * first.max_size
         self.dropped = 0
         """The largest count a dropped value can have had."""
-        self._values: npt.NDArray[np.generic] = np.zeros(0, np.str_ if self.words else np.int64)
+        self._values: npt.NDArray[np.generic] = np.zeros(0, WORDS if self.words else np.int64)
         self._counts: Int64 = np.zeros(0, np.int64)
 
     def add(self, table: pa.Table) -> None:
@@ -67,8 +67,7 @@ class Counts:
         """The vocabulary of what was counted."""
         first = self.readers[0][0]
         if self.words:
-            words = self._values.astype(object)
-            return StringVocabulary.of_counts(words, self._counts, first.min_count, first.max_size)
+            return StringVocabulary.of_counts(self._values, self._counts, first.min_count, first.max_size)
         values = self._values.astype(np.int64)
         return IntegerVocabulary.of_counts(values, self._counts, first.min_count, first.max_size)
 
@@ -92,5 +91,5 @@ def _integers(table: pa.Table, row: FeatureRow, column: str) -> tuple[Int64, Int
 
 def _words(table: pa.Table, column: str) -> tuple[npt.NDArray[np.generic], Int64]:
     found = pc.value_counts(source.strings(table, column).drop_null())
-    words = np.array(found.field("values").to_pylist(), dtype=np.str_)
+    words = np.array(found.field("values").to_pylist(), WORDS)
     return words, found.field("counts").to_numpy(zero_copy_only=False).astype(np.int64)

@@ -18,6 +18,8 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 SECOND_US = 1_000_000
+MOMENTS = (-62_135_596_800 * SECOND_US, 253_402_300_799 * SECOND_US)
+"""The years 1 to 9999, which a calendar can say."""
 MAX_POSITION = 1_000_000
 MAX_MICROS = 10**15
 
@@ -54,48 +56,52 @@ class Labels:
         return len(self.time)
 
     @classmethod
-    def read(cls, table: pa.Table, attribution_days: float, until: int | None = None) -> Self:
-        """From a table sorted by time, or a piece of one.
+    def read(cls, table: pa.Table, attribution_days: float, until: int | None = None, first: int = 0) -> Self:
+        """From a table, or a piece of one.
 
         Where the table tells the conversions' delays, those past the window no longer count: a shorter
         window than the table was joined with changes the labels. A window of 0 takes labels as final.
 
         Parameters:
             until: of a piece, the moment of the whole table's last row (microseconds since 1970).
+            first: of a piece, the number of its first row, by which errors name rows.
 
         Raises:
             InputError: a column absent or of another type, or a value out of range; names row and value.
         """
-        time = _integers(table, "time")
+        read = _Reader(table, first)
+        time = read.integers("time", *MOMENTS)
         if len(time) == 0:
             raise InputError("table", "no rows", "give a table of shown ads")
-        click = _flags(table, "click")
-        conversion = _flags(table, "conversion")
+        click = read.flags("click")
+        conversion = read.flags("conversion")
         stray = np.flatnonzero((conversion > 0) & (click == 0))
         if len(stray):
             raise InputError(
-                f"conversion[{stray[0]}]", 1, "a conversion needs its click: attribute it to a clicked row"
+                f"conversion[{first + stray[0]}]",
+                1,
+                "a conversion needs its click: attribute it to a clicked row",
             )
         window = int(attribution_days * 86_400 * SECOND_US)
         last = int(time.max()) if until is None else until
         delay, elapsed = None, (last - time) / SECOND_US
         if "conversion_delay_s" in table.column_names:
-            delay = _delays(table, conversion)
+            delay = read.delays(conversion)
             elapsed = np.maximum(elapsed, delay)  # what came after the last row is known as well
             if window:
                 conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
                 delay = np.where(conversion > 0, delay, 0.0)
         return cls(
             time,
-            _integers(table, "position", 1, MAX_POSITION),
-            _integers(table, "gap", 0, MAX_POSITION),
+            read.integers("position", 1, MAX_POSITION),
+            read.integers("gap", 0, MAX_POSITION),
             click,
-            _flags(table, "save"),
-            _flags(table, "hide"),
+            read.flags("save"),
+            read.flags("hide"),
             conversion,
             time + window <= last,
-            long_click=_flags(table, "long_click") if "long_click" in table.column_names else None,
-            order_value=_order_value(table) if "value_micros" in table.column_names else None,
+            long_click=read.flags("long_click") if "long_click" in table.column_names else None,
+            order_value=read.order_value() if "value_micros" in table.column_names else None,
             delay_s=delay,
             elapsed_s=elapsed,
         )
@@ -154,64 +160,79 @@ class Labels:
         return found
 
 
+def moments(table: pa.Table) -> Int64:
+    """Microseconds since 1970 of each row.
+
+    Raises:
+        InputError: no usable column `time`.
+    """
+    return _Reader(table).integers("time", *MOMENTS)
+
+
 def by_time(table: pa.Table) -> pa.Table:
     """The rows, oldest first; rows of one moment keep their order.
 
     Raises:
         InputError: no usable column `time`.
     """
-    time = _integers(table, "time")
+    time = moments(table)
     if np.all(time[1:] >= time[:-1]):
         return table
     return table.take(pa.array(np.argsort(time, kind="stable")))
 
 
-def _integers(table: pa.Table, name: str, low: int | None = None, high: int | None = None) -> Int64:
-    if name not in table.column_names:
-        raise InputError(name, "absent", "the training table needs this column")
-    array = table[name].combine_chunks()
-    if array.null_count:
-        raise InputError(
-            f"{name}[{pc.index(array.is_null(), True).as_py()}]", None, "give a value in each row"
-        )
-    try:
-        if pa.types.is_timestamp(array.type):
-            array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.int64())
-        elif name == "time" or not pa.types.is_integer(array.type):
-            raise InputError(
-                name, str(array.type), "give UTC timestamps" if name == "time" else "give integers"
-            )
-        values: Int64 = array.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid as error:
-        raise InputError(name, str(array.type), str(error)) from None
-    if low is not None and high is not None:
-        wrong = np.flatnonzero((values < low) | (values > high))
-        if len(wrong):
-            raise InputError(f"{name}[{wrong[0]}]", int(values[wrong[0]]), f"give {low} to {high}")
-    return values
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Columns of a table, checked; `first` is the number of its first row."""
 
+    table: pa.Table
+    first: int = 0
 
-def _order_value(table: pa.Table) -> Float64:
-    """Micros; null, as 0, is no value."""
-    column = table["value_micros"]
-    if column.null_count and (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
-        column = pc.fill_null(column.cast(pa.int64()), 0)
-    found = _integers(pa.table({"value_micros": column}), "value_micros", 0, MAX_MICROS)
-    return found.astype(np.float64)
+    def integers(self, name: str, low: int, high: int) -> Int64:
+        if name not in self.table.column_names:
+            raise InputError(name, "absent", "the training table needs this column")
+        array = self.table[name].combine_chunks()
+        if array.null_count:
+            row = self.first + pc.index(array.is_null(), True).as_py()
+            raise InputError(f"{name}[{row}]", None, "give a value in each row")
+        try:
+            if pa.types.is_timestamp(array.type):
+                array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.int64())
+            elif name == "time" or not pa.types.is_integer(array.type):
+                raise InputError(
+                    name, str(array.type), "give UTC timestamps" if name == "time" else "give integers"
+                )
+            values: Int64 = array.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid as error:
+            raise InputError(name, str(array.type), str(error)) from None
+        self._refuse(name, values, (values < low) | (values > high), f"give {low} to {high}")
+        return values
 
+    def flags(self, name: str) -> Float64:
+        return self.integers(name, 0, 1).astype(np.float64)
 
-def _delays(table: pa.Table, conversion: Float64) -> Float64:
-    """Seconds from click to conversion; 0 without one."""
-    name = "conversion_delay_s"
-    try:
-        values = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid as error:
-        raise InputError(name, str(table[name].type), str(error)) from None
-    wrong = np.flatnonzero((conversion > 0) & ~((values >= 0) & np.isfinite(values)))
-    if len(wrong):
-        raise InputError(f"{name}[{wrong[0]}]", float(values[wrong[0]]), "give seconds, at least 0")
-    return np.where(conversion > 0, values, 0.0)
+    def order_value(self) -> Float64:
+        """Micros; null, as 0, is no value."""
+        name = "value_micros"
+        column = self.table[name]
+        if column.null_count and (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+            column = pc.fill_null(column.cast(pa.int64()), 0)
+        filled = _Reader(pa.table({name: column}), self.first)
+        return filled.integers(name, 0, MAX_MICROS).astype(np.float64)
 
+    def delays(self, conversion: Float64) -> Float64:
+        """Seconds from click to conversion; 0 without one."""
+        name = "conversion_delay_s"
+        try:
+            values = self.table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowException as error:
+            kind, said = str(self.table[name].type), str(error).split("\n")[0]
+            raise InputError(name, kind, f"give seconds ({said})") from None
+        wrong = (conversion > 0) & ~((values >= 0) & np.isfinite(values))
+        self._refuse(name, values, wrong, "give seconds, at least 0")
+        return np.where(conversion > 0, values, 0.0)
 
-def _flags(table: pa.Table, name: str) -> Float64:
-    return _integers(table, name, 0, 1).astype(np.float64)
+    def _refuse(self, name: str, values: npt.NDArray[Any], wrong: Bool, fix: str) -> None:
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            raise InputError(f"{name}[{self.first + rows[0]}]", values[rows[0]].item(), fix)

@@ -35,6 +35,10 @@ class Parts:
         for file in self.files:
             with self._open(file) as opened:
                 self._rows.append(opened.metadata.num_rows)
+                names = opened.schema_arrow.names
+            if len(set(names)) < len(names):
+                twice = next(name for at, name in enumerate(names) if name in names[:at])
+                raise InputError(f"{file}: {twice}", "stands twice", "give each column a name of its own")
 
     def __len__(self) -> int:
         return sum(self._rows)
@@ -64,8 +68,10 @@ class Parts:
         """All rows in memory.
 
         Raises:
-            InputError: a part lacks a column, has another type than the first, or is damaged.
+            InputError: no row, or a part lacks a column, has another type than the first, or is damaged.
         """
+        if not len(self):
+            raise InputError(str(self.path), "no rows", "give a table of shown ads")
         return self._join([table for _, table in self._batches(columns, 0, len(self))])
 
     def chunks(self, columns: Sequence[str], start: int = 0, stop: int | None = None) -> Iterator[pa.Table]:

@@ -16,7 +16,7 @@ from adsrank.training.config import TrainConfig
 from adsrank.training.counts import counted
 from adsrank.training.delay.feedback import Feedback
 from adsrank.training.delay.targets import LateRule
-from adsrank.training.labels import Labels, by_time
+from adsrank.training.labels import Labels, by_time, moments
 from adsrank.training.parts import CHUNK, Parts
 from adsrank.training.presence import Presence
 from adsrank.training.rows import MemoryRows, Rows, StoredRows, columns_of, label_arrays
@@ -74,8 +74,10 @@ def prepare_table(
     Raises:
         InputError: a column absent, a value out of range, too few rows; names it.
     """
-    table = by_time(table)
-    labels = Labels.read(table, config.attribution_days)
+    labels = Labels.read(table, config.attribution_days)  # before the order changes: errors name its rows
+    ordered = by_time(table)
+    if ordered is not table:
+        table, labels = ordered, Labels.read(ordered, config.attribution_days)
     if since is not None:
         rule = _rule([labels], config)
         labels = labels if rule is None else labels.aged(rule)
@@ -117,8 +119,8 @@ def prepare_parts(
     told = told or (lambda stage, done, total: None)
     names = feature_columns(spec)
     parts.require([*names, *LABEL_COLUMNS])
-    start = 0 if since is None else _first(parts, since.moment)
     until = _last_time(parts)
+    start = 0 if since is None else _first(parts, since.moment)
     rule = None
     if since is not None:
         chunks = parts.chunks(label_columns(parts))
@@ -152,20 +154,23 @@ def label_columns(parts: Parts) -> list[str]:
 def _split(time: Int64, mature: int, config: TrainConfig, since: Since | None) -> Split:
     """By mature rows; of the newest hours, of which none may be, by all."""
     if not len(time):
-        raise InputError("table", "no newer rows", "the bundle was trained on all of them")
+        raise _none_newer()
     return Split.at(time, mature if since is None else len(time), config.split)
+
+
+def _none_newer() -> InputError:
+    return InputError("table", "no newer rows", "the bundle was trained on all of them")
 
 
 def _first(parts: Parts, moment: int) -> int:
     """The first row at `moment` or later."""
     row = 0
     for table in parts.chunks(["time"]):
-        time = table["time"].cast(pa.timestamp("us", tz=table["time"].type.tz)).cast(pa.int64()).to_numpy()
-        later = np.flatnonzero(time >= moment)
+        later = np.flatnonzero(moments(table) >= moment)
         if len(later):
             return row + int(later[0])
-        row += len(time)
-    return row
+        row += len(table)
+    raise _none_newer()
 
 
 def _rule(read: Iterable[Labels], config: TrainConfig) -> LateRule | None:
@@ -195,7 +200,7 @@ def _store_labels(
     writer = StoreWriter(folder)
     before = None
     for table in parts.chunks(label_columns(parts), start):
-        labels = Labels.read(table, config.attribution_days, until)
+        labels = Labels.read(table, config.attribution_days, until, start + writer.rows)
         backwards = np.diff(labels.time, prepend=labels.time[0] if before is None else before) < 0
         if backwards.any():
             row = start + writer.rows + int(np.flatnonzero(backwards)[0])

@@ -32,14 +32,12 @@ from adsrank.training.prepare import (
     prepare_table,
     stored,
 )
+from adsrank.training.rows import READ, label_arrays
 from adsrank.training.run_folder import RunFolder
 from adsrank.training.split import EPOCH
 from adsrank.training.train import threads, train_prepared
 from adsrank.training.transfer import check_heads_to_compare, transfer_prepared
 from adsrank.training.warm import fits
-
-EDGE = 4096
-"""Rows at either end of the table that the fingerprint of a run looks at."""
 
 
 def run(
@@ -83,9 +81,17 @@ def run(
                 "a task alone would start without its weights: train without a bundle to continue",
             )
         check_heads_to_compare(config)
+    if folder is not None and out.absolute() in (Path(folder).absolute(), *Path(folder).absolute().parents):
+        raise InputError(
+            str(folder), "in the bundle's folder", "give a folder beside it: a bundle is written last"
+        )
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"{out}: cannot be written: {error.strerror}") from None
     began = None if since is None else Bundle.load(since, admission=None)
     if began is not None:
-        config, spec = fits(began, config), began.transform.spec
+        config, spec = fits(began, config, spec), began.transform.spec
     spec = spec or FeatureSpec.default()
     with _folder(folder, out, resume, config, spec, table_path) as (place, kept), threads(config.threads):
         prepared = prepare(Path(table_path), spec, config, place, progress, began)
@@ -144,17 +150,17 @@ def read_table(path: str | Path, spec: FeatureSpec) -> pa.Table:
 
 
 def fingerprint(prepared: Prepared, config: TrainConfig, since: Bundle | None = None) -> str:
-    """Of what is trained on and how: settings, encoders, split, and the rows at either end."""
-    n, edges = len(prepared.train), 0
-    for start, stop in ((0, min(EDGE, n)), (max(0, n - EDGE), n)):
-        batch, labels = prepared.train.read(start, stop)
-        for values in (batch.ids, batch.numbers, labels.time, labels.click, labels.conversion):
-            edges = zlib.crc32(np.ascontiguousarray(values).tobytes(), edges)
+    """Of what is trained on and how: settings, encoders, split, and every row as it was encoded."""
+    n, content = len(prepared.rows), 0
+    for start in range(0, n, READ):
+        batch, labels = prepared.rows.read(start, min(start + READ, n))
+        for values in (*batch.request.arrays(), *batch.ad.arrays(), *label_arrays(labels).values()):
+            content = zlib.crc32(np.ascontiguousarray(values).data, content)
     told = {
         "config": config.model_dump(mode="json"),
         "transform": prepared.transform.to_json(),
         "split": prepared.split.to_json(),
-        "edges": edges,
+        "content": content,
         "since": None if since is None else since.id,
     }
     return hashlib.sha256(canonical(told)).hexdigest()
@@ -177,15 +183,18 @@ def _folder(
 ) -> Iterator[tuple[Path, RunFolder | None]]:
     """Where files of the run go, and the run's folder if one was asked for."""
     if folder is None:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".rows-", dir=out.absolute().parent) as temporary:
             yield Path(temporary), None
         return
     kept = RunFolder(folder, resume)
-    if not resume:
+    if not kept.learned:
         kept.begin(config, {"table": str(table_path), "out": str(out), "features": spec.hash})
     try:
         yield kept.rows, kept
+    except Exception:
+        if not kept.learned:
+            kept.withdraw()
+        raise
     finally:
         kept.close()
     shutil.rmtree(kept.rows, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The folder of one training run: settings, figures as they come, checkpoints, the report."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,12 +48,32 @@ class RunFolder:
         """Where a table is encoded that is too long for memory."""
         return self.folder / "rows"
 
+    @property
+    def learned(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return any(self.checkpoints.glob("[0-9]*"))
+
     def begin(self, config: TrainConfig, about: dict[str, Any]) -> None:
-        """Write what is trained."""
+        """Write what is trained, over what an attempt that learned nothing left."""
+        self.withdraw()
         self._write(CONFIG, {**about, "config": config.model_dump(mode="json")})
 
+    def withdraw(self) -> None:
+        """There is no run: it was refused before it learned anything."""
+        for name in (CONFIG, METRICS):
+            (self.folder / name).unlink(missing_ok=True)
+
     def record(self, part: str, step: int, values: dict[str, Any]) -> None:
-        """Add a line and the event file's scalars."""
+        """Add a line and the event file's scalars.
+
+        Raises:
+            InputError: a figure is not finite, or the folder cannot be written.
+        """
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise InputError(
+                    f"{part} {name}", value, f"the fit diverged by step {step}: lower learning_rate"
+                )
         from tensorboardX import SummaryWriter  # loads protobuf: only for those who keep a run
 
         line = json.dumps({"part": part, "step": step, **values}, allow_nan=False)

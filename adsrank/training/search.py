@@ -95,4 +95,4 @@ def changed(base: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise InputError(where, str(first["input"])[:120], first["msg"]) from None
+        raise InputError(where, first["input"], first["msg"]) from None

@@ -19,7 +19,10 @@ from adsrank.training.search import SearchSpace, changed
 
 METRIC = "loss"
 
-FIXED = frozenset({"attribution_days", "split", "heads", "entire_space", "learn_exposure", "exposure"})
+FIXED = frozenset(
+    {"attribution_days", "split", "heads", "entire_space", "learn_exposure", "exposure", "task_weights",
+     "late_conversions"}
+)  # fmt: skip
 """Settings that decide which rows are judged, or what a loss is: losses would not compare."""
 
 
@@ -84,6 +87,7 @@ def tune(
         if name.split(".")[0] in FIXED:
             raise InputError(name, "not to be searched", "trials must be judged by one loss on the same rows")
     drawn = space.trials(trials, base, seed)
+    most = max(changed(base, changes).epochs for changes in drawn)
     write_prepared(prepared, place)
     own = not ray.is_initialized()
     if own:
@@ -99,7 +103,7 @@ def tune(
             tune_config=ray_tune.TuneConfig(
                 metric=METRIC,
                 mode="min",
-                scheduler=ASHAScheduler(max_t=base.epochs, grace_period=1, reduction_factor=2),
+                scheduler=ASHAScheduler(max_t=most, grace_period=1, reduction_factor=2),
                 max_concurrent_trials=at_once,
             ),
             run_config=ray_tune.RunConfig(

@@ -7,24 +7,22 @@ import torch
 from torch import Tensor
 
 from adsrank.errors import InputError
+from adsrank.features.spec import FeatureSpec
 from adsrank.features.transform import CompiledTransform
 from adsrank.features.vocabulary import Encoder, IntegerVocabulary, StringVocabulary
 from adsrank.models.bundle import Bundle
 from adsrank.training.config import TrainConfig
 
-FIXED = "surface"
-"""A table that does not grow: a network may have a tower for each of its values."""
-
 
 def grown(old: CompiledTransform, newer: CompiledTransform) -> CompiledTransform:
     """`old` with the values that only `newer` has behind its own, so that known ids keep their numbers.
 
-    Scales, quantiles and hashes stay: the weights were learned with them. A vocabulary grows up to its
-    `max_size`, most frequent newcomers first.
+    Scales, quantiles and hashes stay: the weights were learned with them. So do the surfaces: a network
+    may have a tower for each. A vocabulary grows up to its `max_size`, most frequent newcomers first.
     """
     most = {table: row.max_size for row in old.spec.features for table, _ in row.tables}
     encoders = {
-        name: encoder if name == FIXED else _grown(encoder, newer.encoders_[name], most[name])
+        name: encoder if name == old.surface_table_ else _grown(encoder, newer.encoders_[name], most[name])
         for name, encoder in old.encoders_.items()
     }
     return CompiledTransform(old.spec, encoders, old.scales_, old.vectors_)
@@ -50,12 +48,16 @@ def carried(bundle: Bundle, transform: CompiledTransform) -> dict[str, Tensor]:
     }
 
 
-def fits(bundle: Bundle, config: TrainConfig) -> TrainConfig:
+def fits(bundle: Bundle, config: TrainConfig, spec: FeatureSpec | None = None) -> TrainConfig:
     """`config` with the bundle's sizes, heads and embedding space.
 
     Raises:
-        InputError: the config asks for others; names the field.
+        InputError: the config asks for others, or `spec` for other features; names the field.
     """
+    if spec is not None and spec.hash != bundle.transform.spec.hash:
+        raise InputError(
+            "features", f"table {spec.hash}", "a continued bundle keeps its own: leave it out, or train anew"
+        )
     asked, default = config, TrainConfig()
     had = {"model": bundle.manifest.model, "heads": bundle.heads, "embedding_space": bundle.embedding_space}
     for name, value in had.items():

@@ -64,7 +64,7 @@ def run(
     if space:
         settings = settings.model_copy(update={"embedding_space": space})
     spec = FeatureSpec.load(features) if features else None
-    kept = folder or out.with_name(f"{out.name}.run")
+    kept = folder or out.parent / f"{out.name}.run"
     with bar("train") as progress:
         report = train(
             source,

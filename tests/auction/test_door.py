@@ -409,6 +409,40 @@ def test_a_policy_file_with_a_value_that_cannot_be_meant_is_refused_by_name(
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["rules: 2026-13-01", "rules: " + "9" * 5000, "rules: " + "[" * 20_000, "\xff"]
+)
+def test_a_policy_file_that_is_no_yaml_is_refused_in_a_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match="give valid YAML") as caught:
+        AuctionPolicy.load(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_key_that_stands_twice_is_refused_and_a_merged_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules: {max_ads: 1, max_ads: 2}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="'max_ads' stands twice"):
+        AuctionPolicy.load(path)
+    path.write_text("rules: &r {max_ads: 1}\nrules: *r\n", encoding="utf-8")
+    with pytest.raises(InputError, match="'rules' stands twice"):
+        AuctionPolicy.load(path)
+    path.write_text(
+        "reserve: &r {click_micros: 5}\nsoft_floor: {<<: *r, click_micros: 7}\n", encoding="utf-8"
+    )
+    assert AuctionPolicy.load(path).reserve.click_micros == 5
+
+
+def test_anchors_that_name_more_than_memory_holds_are_refused_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    lines = ["- &l0 [x, x]", *(f"- &l{k} [*l{k - 1}, *l{k - 1}]" for k in range(1, 60))]
+    path.write_text("\n".join(["rules:", *lines]) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="rules") as caught:
+        AuctionPolicy.load(path)
+    assert len(str(caught.value)) < 4000
+
+
 def test_quality_beyond_any_worth_removes_the_ad_alone() -> None:
     """Saves at 1e300 micros each are beyond every limit; an ad without saves takes part."""
     policy = FEED.model_copy(update={"quality": Quality(save_micros=1e300)})

@@ -65,8 +65,7 @@ def _equal(whole: FeatureBatch, served: FeatureBatch) -> Bool:
 
 
 def _arrays(half: Half) -> list[npt.NDArray[Any]]:
-    flat = [part.reshape(len(half), -1) for each in half.sequences for part in (each.ids, each.age)]
-    return [half.ids, *half.lists, half.numbers, *flat]
+    return [part.reshape(len(half), -1) for part in half.arrays()]
 
 
 def _wider(array: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:

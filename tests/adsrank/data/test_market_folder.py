@@ -107,6 +107,14 @@ def test_another_format_is_refused(folder: Path, number: int) -> None:
         read_market(folder)
 
 
+@pytest.mark.parametrize(("key", "value"), [("seed", "x"), ("epoch", None)])
+def test_a_manifest_of_other_types_is_refused(folder: Path, key: str, value: object) -> None:
+    manifest = json.loads((folder / "market.json").read_text())
+    (folder / "market.json").write_text(json.dumps(manifest | {key: value}))
+    with pytest.raises(InputError, match="generate the market again"):
+        read_market(folder)
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"market\.json"):
         read_market(tmp_path)

@@ -80,6 +80,22 @@ def test_hillstrom_and_talkingdata_have_their_types(tmp_path):
     assert table["attributed_time"].null_count == 1
 
 
+def test_a_first_line_that_names_other_places_or_none_is_refused(tmp_path):
+    """Columns are read by place: a swap would be read without a word, and a headless file lose a row."""
+    line = "10,2) $100 - $200,142.44,1,0,Surburban,0,Phone,Womens E-Mail,1,0,0.0"
+    names = list(HILLSTROM)
+    swapped = [*names[:9], names[10], names[9], names[11]]
+    with pytest.raises(InputError, match=r"h\.csv:1: 'conversion'.*'visit' is expected"):
+        read_hillstrom(write(tmp_path / "h.csv", ",".join(swapped), line))
+    with pytest.raises(InputError, match="a first line of names"):
+        read_hillstrom(write(tmp_path / "h.csv", line, line))
+
+
+def test_a_history_that_is_not_of_ids_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"tag_category_list.*abc"):
+        read_taobao(write(tmp_path / "t.csv", ",".join(TAOBAO), taobao_line(20, 0, "4377|abc")))
+
+
 def test_ipinyou_skips_the_lines_that_are_no_auction(tmp_path):
     log = read_ipinyou(write(tmp_path / "c.txt.gz", "560870 1000", "1", "0\t51\t0.25", "1 70 0.002"))
     assert log.click.tolist() == [0.0, 1.0]

@@ -79,6 +79,24 @@ def test_what_is_inferred_can_be_edited_read_and_trained_with(table, tmp_path):
     assert np.isfinite(made.numbers).all()
 
 
+def test_ids_that_a_missing_value_turned_into_floats_are_pointed_out(table):
+    floats = pa.array([float(value) for value in table["shop_id"]])
+    found = guessed({**table, "shop_id": floats})
+    assert any("if they are ids" in reason for reason in found["shop_id"].reasons)
+    assert not any("if they are ids" in reason for reason in found["warmth"].reasons)
+
+
+def test_nan_is_a_missing_value_and_no_value_of_its_own(table):
+    flag = pa.array([(0.0, 1.0, float("nan"))[number % 3] for number in range(N)])
+    found = guessed({**table, "flag": flag})["flag"]
+    assert (found.profile.distinct, found.row["transform"]) == (2, "number")
+
+
+@pytest.mark.parametrize("label", ["long_click", "is_attributed"])
+def test_a_label_of_a_usual_name_is_left_out_unasked(table, label):
+    assert guessed(table | {label: table["click"]})[label].row is None
+
+
 def test_a_declared_label_is_left_out_and_an_unknown_one_refused(table):
     assert guessed(table, labels=["spent"])["spent"].row is None
     with pytest.raises(InputError, match="bought"):
@@ -180,6 +198,25 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):
     path.write_bytes(text)
     with pytest.raises(InputError, match=message):
         infer(batches(path))
+
+
+def test_a_parquet_column_may_be_called_by_a_number(tmp_path):
+    pq.write_table(pa.table({"7": ["x", "y"] * 20}), tmp_path / "t.parquet")
+    assert infer(batches(tmp_path / "t.parquet")).guesses[0].profile.name == "7"
+
+
+def test_a_header_over_two_lines_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text('"a\nb",c\n1,2\n')
+    with pytest.raises(InputError, match="close the quote"):
+        infer(batches(tmp_path / "t.csv"))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    offsets = pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes())
+    words = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"\xff\xfe")])
+    pq.write_table(pa.table({"word": words}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"t\.parquet.*UTF8"):
+        infer(batches(tmp_path / "t.parquet"))
 
 
 def test_a_cut_off_archive_and_an_absent_file_are_refused(tmp_path):

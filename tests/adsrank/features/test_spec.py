@@ -3,7 +3,7 @@ import yaml
 from pydantic import ValidationError
 
 from adsrank.errors import InputError
-from adsrank.features.examples import LABELS, PLACE
+from adsrank.features.examples import LABELS, MORE_LABELS, PLACE
 from adsrank.features.spec import KNOWN_BEFORE_SHOWING, FeatureSpec
 
 AD_ROW = {"name": "ad", "source": "ad_id", "type": "integer", "transform": "vocabulary", "group": "ad"}
@@ -19,7 +19,9 @@ def test_the_default_table_reads_only_what_is_known_before_an_ad_is_shown():
     assert {name for row in table.features for name in row.sources} <= KNOWN_BEFORE_SHOWING
 
 
-@pytest.mark.parametrize("source", [field.name for field in (*LABELS, *PLACE)] + ["request_id", "time"])
+@pytest.mark.parametrize(
+    "source", [field.name for field in (*LABELS, *MORE_LABELS, *PLACE)] + ["request_id", "time"]
+)
 def test_no_label_or_place_is_reachable_as_a_feature(source):
     with pytest.raises(ValidationError, match="not known before an ad is shown"):
         spec(source=source)

@@ -54,6 +54,44 @@ def test_a_flag_that_training_never_saw_stays_silent_in_serving():
     assert fitted.apply({"ad_age_days": np.array([np.nan])}).ad.numbers.tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.parametrize("transform", ["standardize", "log_squash", "number"])
+@pytest.mark.parametrize("trained", [[None, None], [3.0, 3.0]])
+def test_a_number_that_did_not_vary_in_training_stays_silent_in_serving(transform, trained):
+    fitted = CompiledTransform.fit(
+        pa.table({"ad_age_days": pa.array(trained, pa.float64())}),
+        spec(row("age", "ad_age_days", "number", transform)),
+    )
+    served = fitted.apply({"ad_age_days": np.array([3.0, 50.0, -1e9, np.nan])}).ad.numbers
+    assert served.tolist() == [[0.0, 0.0]] * 4
+
+
+def test_numbers_of_any_size_have_a_scale():
+    numbers = spec(row("age", "ad_age_days", "number", "standardize"))
+    for values in ([1e308, -1e308, 1e308, 5.0], [2**63 - 1, -(2**63), 0, 7]):
+        table = pa.table({"ad_age_days": values})
+        fitted = CompiledTransform.fit(table, numbers)
+        assert np.isfinite([fitted.scales_["age"].mean, fitted.scales_["age"].deviation]).all()
+        assert len(set(fitted.apply(table).ad.numbers[:3, 0].tolist())) >= 2
+
+
+def test_a_column_of_lists_without_an_element_is_missing():
+    lists = spec(row("tags", "user_interests", "list", "multi_hot"))
+    for empty in (pa.array([[], []]), pa.array([[], None]), pa.nulls(2)):
+        fitted = CompiledTransform.fit(pa.table({"user_interests": empty}), lists)
+        bag = fitted.apply(pa.table({"user_interests": empty})).ad.lists[0]
+        assert bag.tolist() == [[fitted.starts_["tags"]]] * 2
+
+
+@pytest.mark.parametrize("transform", ["vocabulary", "hash"])
+def test_bytes_that_are_no_text_are_refused_by_column(transform):
+    offsets = pa.py_buffer(np.array([0, 1, 2], np.int32).tobytes())
+    table = pa.table(
+        {"format": pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"\xff\xfe")])}
+    )
+    with pytest.raises(InputError, match="format: 'no text'"):
+        CompiledTransform.fit(table, spec(row("f", "format", "string", transform)))
+
+
 def test_wild_and_infinite_numbers_cannot_carry_a_score():
     numbers = spec(row("age", "ad_age_days", "number", "log_squash"))
     fitted = CompiledTransform.fit(pa.table({"ad_age_days": [1.0, 2.0, 3.0]}), numbers)

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from adsrank.errors import InputError
+from adsrank.models.bundle import Bundle
 from adsrank.models.config import ModelConfig
 from adsrank.training import TrainConfig, train
 
@@ -48,6 +49,17 @@ def test_a_column_without_a_value_is_told_and_says_nothing(few_rows):
     assert trained.report["missing_columns"] == ["ad_age_days", "country", "similarity", "user_interests"]
     p = trained.bundle.score(table.slice(0, 50))
     assert all(np.isfinite(values).all() for values in p.values())
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.int32(), 2), pa.list_(pa.int16()), pa.list_(pa.null()), pa.large_list(pa.uint8())]
+)
+def test_lists_of_any_make_train_and_the_bundle_is_read_back(few_rows, tmp_path, kind):
+    element = [] if kind.value_type == pa.null() else [11, 12]
+    lists = pa.array([element] * len(few_rows), kind)
+    bundle = train(with_column(few_rows, "user_interests", lists), config=SMALL).bundle
+    bundle.save(tmp_path / "b")
+    assert Bundle.load(tmp_path / "b").id == bundle.id
 
 
 def test_an_infinite_value_is_a_missing_one(few_rows):

@@ -53,6 +53,21 @@ def test_any_chunks_count_as_the_whole_does(table, size):
     assert shared.dropped == words.dropped == 0
 
 
+def test_long_words_and_words_that_end_in_nul_count_alike_in_a_chunk_and_in_a_whole(few_words):
+    counts = Counts([(WORD, "w")])
+    for start in range(0, len(few_words), 7):
+        counts.add(few_words.slice(start, 7))
+    plain = StringVocabulary.fit(few_words["w"].combine_chunks(), 3, 5)
+    assert counts.encoder().to_json() == plain.to_json()
+    assert plain.values_ == ["a", "a\0", "\U0001f600"]  # 1,025 letters are any other: no bundle keeps them
+    assert plain.apply(pa.array(["x" * 1025, "a\0"])).tolist() == [1, 3]
+
+
+@pytest.fixture
+def few_words():
+    return pa.table({"w": ["a", "a\0", "x" * 1025, "\U0001f600"] * 9})
+
+
 def test_past_its_room_the_frequent_are_kept():
     """3,000 ids met once or twice in between do not push out the 5 that come again and again."""
     row = NUMBER.model_copy(update={"max_size": 5})

@@ -100,6 +100,10 @@ def test_late_conversions_need_their_delays():
         ({"value_micros": pa.array([0, -1] * 200)}, "value_micros[1]"),
         ({"value_micros": pa.array([0, 10**16] * 200)}, "value_micros[1]"),
         ({"value_micros": pa.array([0.5] * 400)}, "value_micros"),
+        ({"time": pa.array([0] * 399 + [2**62], pa.timestamp("us"))}, "time[399]"),
+        ({"time": pa.array([-(2**62)] + [0] * 399, pa.timestamp("us"))}, "time[0]"),
+        ({"conversion_delay_s": pa.array([0] * 400, pa.duration("s"))}, "conversion_delay_s"),
+        ({"conversion_delay_s": pa.array([[1.0]] * 400)}, "conversion_delay_s"),
         ({"long_click": pa.array([0, None] * 200, pa.int8())}, "long_click[1]"),
     ],
 )
@@ -107,6 +111,18 @@ def test_a_bad_value_is_named_with_its_row(columns, field):
     with pytest.raises(InputError) as refused:
         Labels.read(table(**columns), 3.0)
     assert refused.value.field == field
+
+
+def test_a_bad_value_of_a_piece_is_named_with_its_row_of_the_whole():
+    for columns, field in (
+        ({"click": pa.array([0] * 399 + [2], pa.int8())}, "click[1399]"),
+        ({"click": pa.array([0] * 399 + [None], pa.int8())}, "click[1399]"),
+        ({"conversion": pa.array([0, 1] * 200, pa.int8())}, "conversion[1001]"),
+        ({"value_micros": pa.array([0, -1] * 200)}, "value_micros[1001]"),
+    ):
+        with pytest.raises(InputError) as refused:
+            Labels.read(table(**columns), 3.0, first=1000)
+        assert refused.value.field == field
 
 
 def test_a_missing_column_and_an_empty_table_are_refused():

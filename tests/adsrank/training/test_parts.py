@@ -71,3 +71,12 @@ def test_what_is_wrong_is_named_with_its_file(table, folder, tmp_path_factory):
         Parts(folder)
     with pytest.raises(InputError, match="0 parts"):
         Parts(tmp_path_factory.mktemp("empty"))
+
+
+def test_a_column_that_stands_twice_and_a_table_without_rows_are_refused(table, tmp_path):
+    pq.write_table(table.append_column("a", table["a"]), tmp_path / "0.parquet")
+    with pytest.raises(InputError, match=r"0\.parquet: a: 'stands twice'"):
+        Parts(tmp_path)
+    pq.write_table(table.slice(0, 0), tmp_path / "0.parquet")
+    with pytest.raises(InputError, match="no rows"):
+        Parts(tmp_path).read(["a"])

@@ -98,6 +98,19 @@ def test_rows_out_of_order_are_refused_where_they_cannot_be_sorted(table, tmp_pa
     assert run(tmp_path, tmp_path / "out", sorted_here)["split"]["train"]["rows"] > 0
 
 
+def test_a_bad_label_is_named_by_its_row_in_the_file(table, tmp_path, monkeypatch):
+    monkeypatch.setattr("adsrank.training.parts.CHUNK", 1000)
+    clicks = table["click"].to_numpy().copy()
+    clicks[4321] = 7
+    wrong = table.set_column(table.column_names.index("click"), "click", pa.array(clicks))
+    pq.write_table(wrong, tmp_path / "0.parquet")
+    with pytest.raises(InputError, match=r"click\[4321\]"):
+        prepare_parts(Parts(tmp_path), SPEC, SMALL, tmp_path / "rows")
+    backwards = wrong.take(pa.array(np.arange(len(wrong))[::-1]))
+    with pytest.raises(InputError, match=rf"click\[{len(wrong) - 1 - 4321}\]"):
+        prepare_table(backwards, SPEC, SMALL)
+
+
 def test_a_column_that_is_absent_is_named_before_anything_is_written(table, tmp_path):
     pq.write_table(table.drop_columns(["ad_interest"]), tmp_path / "0.parquet")
     with pytest.raises(InputError, match=r"0\.parquet: ad_interest"):

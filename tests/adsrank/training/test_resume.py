@@ -8,13 +8,17 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from adsrank.errors import InputError
+from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle
 from adsrank.models.config import ModelConfig
 from adsrank.training import TrainConfig, run
+from adsrank.training.prepare import prepare_table
+from adsrank.training.run import fingerprint
 from adsrank.training.run_folder import RunFolder
 
 CHILD = Path(__file__).with_name("fit_child.py")
@@ -95,6 +99,56 @@ def test_a_run_is_neither_overwritten_nor_resumed_with_other_settings(few_rows, 
             resume=True,
         )
     assert not (tmp_path / "other").exists()
+
+
+def test_a_start_that_was_refused_leaves_no_run(few_rows, tmp_path):
+    config = TrainConfig(epochs=1, batch_size=2048, model=ModelConfig(sequence=None))
+    pq.write_table(few_rows.drop_columns(["similarity"]), tmp_path / "wrong.parquet")
+    pq.write_table(few_rows, tmp_path / "right.parquet")
+    with pytest.raises(InputError, match="similarity"):
+        run(tmp_path / "wrong.parquet", tmp_path / "out", config, folder=tmp_path / "run")
+    run(tmp_path / "right.parquet", tmp_path / "out", config, folder=tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert told["table"] == str(tmp_path / "right.parquet")
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(few_rows, tmp_path):
+    pq.write_table(few_rows, tmp_path / "t.parquet")
+    config = TrainConfig(epochs=1, batch_size=64, model=ModelConfig(sequence=None))
+    killed = RunFolder(tmp_path / "run")
+    killed.begin(TrainConfig(epochs=9), {"table": "another"})
+    killed.record("train", 50, {"epoch": 0, "loss": 9.0})
+    run(tmp_path / "t.parquet", tmp_path / "out", config, folder=tmp_path / "run", resume=True)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["epochs"] == 1
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines if '"train"' in line]
+    assert len(set(steps)) == len(steps) >= 1
+    assert '"loss": 9.0' not in lines[0]
+
+
+def test_an_edit_in_the_middle_of_the_table_is_another_table(few_rows, tmp_path):
+    config = TrainConfig(epochs=1, batch_size=2048, model=ModelConfig(sequence=None))
+    prepared = prepare_table(few_rows, FeatureSpec.default(), config)
+    of = fingerprint(prepared, config)
+    for name in ("hide", "position"):
+        values = few_rows[name].to_numpy().copy()
+        values[len(values) // 2] = 1 - values[len(values) // 2] if name == "hide" else 9 + values[0]
+        edited = few_rows.set_column(few_rows.column_names.index(name), name, pa.array(values))
+        assert fingerprint(prepare_table(edited, FeatureSpec.default(), config), config) != of
+    assert fingerprint(prepare_table(few_rows, FeatureSpec.default(), config), config) == of
+
+
+@pytest.mark.parametrize("inside", ["out", "out/run"])
+def test_a_run_in_the_bundles_folder_is_refused_before_anything_is_trained(tmp_path, inside):
+    with pytest.raises(InputError, match="in the bundle's folder"):
+        run(tmp_path / "none.parquet", tmp_path / "out", folder=tmp_path / inside)
+
+
+def test_a_fit_that_diverges_says_so(few_rows, tmp_path):
+    pq.write_table(few_rows, tmp_path / "t.parquet")
+    config = TrainConfig(epochs=3, batch_size=64, learning_rate=1.0, model=ModelConfig(sequence=None))
+    with pytest.raises(InputError, match=r"the fit diverged by step .* lower learning_rate"):
+        run(tmp_path / "t.parquet", tmp_path / "out", config, folder=tmp_path / "run")
 
 
 def test_lines_after_the_checkpoint_are_dropped_and_a_torn_one_with_them(tmp_path):

@@ -53,10 +53,14 @@ def test_a_dotted_name_reaches_into_a_section():
     assert (config.model.embedding, config.learning_rate, config.epochs) == (4, 0.5, 2)
 
 
-def test_losses_that_do_not_compare_are_not_searched(tmp_path, few_rows):
-    space = SearchSpace(settings={"split.train": Choices(values=[0.5])})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("split.train", 0.5), ("task_weights", {"click": 0.1}), ("late_conversions", "importance")],
+)
+def test_losses_that_do_not_compare_are_not_searched(tmp_path, few_rows, name, value):
+    space = SearchSpace(settings={name: Choices(values=[value])})
     prepared = prepare_table(few_rows, FeatureSpec.default(), BASE)
-    with pytest.raises(InputError, match=r"split\.train"):
+    with pytest.raises(InputError, match=f"{name}.*not to be searched"):
         tune(prepared, tmp_path, BASE, space, 2)
 
 

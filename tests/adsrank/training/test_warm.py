@@ -59,6 +59,26 @@ def test_scores_begin_where_the_bundle_left_them(bundle, newer):
         assert np.array_equal(before[head], after[head])
 
 
+def test_surfaces_do_not_grow_whatever_their_table_is_called(few_rows):
+    table = few_rows.slice(0, 2000)
+    spec = FeatureSpec.model_validate(
+        {
+            "features": [
+                {"name": "surface", "source": "surface", "type": "string", "transform": "vocabulary",
+                 "group": "request", "table": "places"},
+                {"name": "ad", "source": "ad_id", "type": "integer", "transform": "vocabulary",
+                 "group": "ad"},
+            ]
+        }
+    )  # fmt: skip
+    known = CompiledTransform.fit(table, spec)
+    words = pa.array(["elsewhere", "home"] * (len(table) // 2))
+    newer = CompiledTransform.fit(
+        table.set_column(table.column_names.index("surface"), "surface", words), spec
+    )
+    assert grown(known, newer).surfaces_ == known.surfaces_
+
+
 def test_a_vocabulary_grows_no_further_than_its_limit(bundle, newer):
     spec = FeatureSpec.default()
     most = len(bundle.transform.encoders_["ad_id"].values_) + 2
@@ -117,6 +137,11 @@ def test_other_sizes_than_the_bundles_are_refused_by_name(bundle):
         fits(bundle, TrainConfig(heads=("click", "hide")))
     with pytest.raises(InputError, match="embedding_space"):
         fits(bundle, TrainConfig(embedding_space="other"))
+    spec = bundle.transform.spec
+    other = spec.model_copy(update={"features": spec.features[1:]})
+    with pytest.raises(InputError, match="features"):
+        fits(bundle, TrainConfig(), other)
+    assert fits(bundle, TrainConfig(), spec).heads == bundle.heads
     assert fits(bundle, TrainConfig(epochs=3)).model == bundle.manifest.model != TrainConfig().model
 
 
@@ -127,5 +152,11 @@ def test_a_bundle_that_knows_all_rows_has_nothing_to_learn(bundle, few_rows, tmp
         few_rows.column_names.index("time"), "time", pa.array([end] * len(few_rows), few_rows["time"].type)
     )
     pq.write_table(old, tmp_path / "log.parquet")
-    with pytest.raises(InputError, match="no newer rows"):
-        run(tmp_path / "log.parquet", tmp_path / "new", CONFIG, since=tmp_path / "old")
+    streamed = CONFIG.model_copy(update={"window_rows": 1000})
+    for config in (CONFIG, streamed):
+        with pytest.raises(InputError, match="no newer rows"):
+            run(tmp_path / "log.parquet", tmp_path / "new", config, since=tmp_path / "old")
+    seconds = old.set_column(old.column_names.index("time"), "time", old["time"].cast(pa.int64()))
+    pq.write_table(seconds, tmp_path / "seconds.parquet")
+    with pytest.raises(InputError, match="time: 'int64'"):
+        run(tmp_path / "seconds.parquet", tmp_path / "new", streamed, since=tmp_path / "old")

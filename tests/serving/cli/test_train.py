@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from adsrank.errors import InputError
+from adsrank.errors import BundleError, InputError
 from adsrank.models.bundle import Bundle
 from serving.cli import app
 
@@ -163,6 +163,14 @@ def test_a_transfer_report_of_nothing_is_refused_before_training(files):
     done = runner.invoke(app, ["train", str(files / "parts"), *given])
     assert isinstance(done.exception, InputError)
     assert "without a bundle to continue" in str(done.exception)
+
+
+def test_a_folder_that_is_there_is_refused_by_any_name(files, monkeypatch):
+    monkeypatch.chdir(files)
+    for name in (".", "parts", "/"):
+        assert isinstance(train(files, "--out", name).exception, BundleError)
+    under = train(files, "--out", str(files / "train.yaml" / "b"))
+    assert "cannot be written" in str(under.exception)
 
 
 @pytest.mark.slow
