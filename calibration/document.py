@@ -1,6 +1,7 @@
 """Reading a JSON document that may be hostile: every value is checked, and named when refused."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,9 +33,8 @@ def parse(source: str | bytes | Mapping[str, Any], file: str | None = None) -> "
 def _unique(pairs: list[tuple[str, Any]]) -> JsonDict:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise CalibrationError(twice, "given twice", "each name once")
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise CalibrationError(twice[:80], "given twice", "each name once")
     return made
 
 

@@ -1,8 +1,10 @@
 """What a calibrator or a metric cannot use is refused by the name of the column, never worked on."""
 
 import json
+import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from calibration import (
@@ -117,6 +119,35 @@ HOSTILE = {
         }
     ),
 }
+
+
+def inside(levels):
+    made = []
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    "value",
+    [inside(100_000), 10**5_000, pd.Series(["high"] * 100), np.full(1_000, "high"), "high\n" * 1_000],
+    ids=["deep", "many digits", "a series", "an array", "lines"],
+)
+def test_a_refusal_is_one_short_line_whatever_was_found(value):
+    with pytest.raises(CalibrationError) as refused:
+        from_json({"kind": value})
+    assert str(refused.value).startswith("kind: ")
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 200
+
+
+def test_a_name_that_stands_twice_among_many_is_found_at_once():
+    """Looking for it took a minute and a half, of a document of a megabyte."""
+    names = [*range(100_000), 99_999]
+    begin = time.process_time()
+    with pytest.raises(CalibrationError, match="n99999: 'given twice'"):
+        from_json("{" + ",".join(f'"n{name}":0' for name in names) + "}")
+    assert time.process_time() - begin < 5.0
 
 
 @pytest.mark.parametrize("case", HOSTILE)
