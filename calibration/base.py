@@ -104,7 +104,7 @@ class Calibrator(Parameters, ABC):
         return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
 
     def _params(self) -> JsonDict:
-        return self.get_params()
+        return self.plain_params()
 
     @abstractmethod
     def _check(self) -> None:
@@ -141,7 +141,7 @@ def from_json(source: str | bytes | Mapping[str, Any], file: str | None = None) 
 def restore(document: Fields, depth: int) -> Calibrator:
     """`from_json` of an object inside a document, `depth` levels of nesting being left."""
     if depth <= 0:
-        raise document.refuse("kind", "nested too deep", f"at most {MAX_DEPTH} levels of chains")
+        raise document.refuse("kind", "nested too deep", f"at most {MAX_DEPTH - 1} chains in each other")
     kind = document.text("kind", 32)
     if kind not in _KINDS:
         raise document.refuse("kind", kind, f"one of {sorted(_KINDS)}")

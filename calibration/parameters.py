@@ -3,6 +3,8 @@
 import inspect
 from typing import Any, Self
 
+import numpy as np
+
 from calibration.errors import CalibrationError
 
 
@@ -16,6 +18,11 @@ class Parameters:
         """The constructor's parameters by name (`deep` is there for scikit-learn: none are nested)."""
         names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
         return {name: getattr(self, name) for name in names}
+
+    def plain_params(self) -> dict[str, Any]:
+        """`get_params` for JSON: a number of numpy's, as a search leaves it, is Python's own."""
+        params = self.get_params()
+        return {name: v.item() if isinstance(v, np.generic) else v for name, v in params.items()}
 
     def set_params(self, **params: Any) -> Self:
         """Store parameters by name and return self; what was learned stays until the next `fit`."""

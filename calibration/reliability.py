@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration.errors import require
 from calibration.logit import FloatArray
+from calibration.number import is_whole
 from calibration.sample import Sample, read_sample, sum_by
 
 
@@ -57,7 +58,7 @@ def tabulate(sample: Sample, mass: FloatArray, code: NDArray[np.intp]) -> Reliab
 
 def equal_mass_bins(values: FloatArray, mass: FloatArray, bins: int) -> NDArray[np.intp]:
     """Bin of each row, 0 to bins - 1, by the quantile of `values` under `mass`; equal values together."""
-    require(isinstance(bins, int) and 1 <= bins <= 10_000, "bins", bins, "a whole number from 1 to 10000")
+    require(is_whole(bins) and 1 <= bins <= 10_000, "bins", bins, "a whole number from 1 to 10000")
     distinct, code = np.unique(values, return_inverse=True)
     each = sum_by(code, mass, len(distinct))
     middle = np.cumsum(each) - 0.5 * each

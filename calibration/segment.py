@@ -13,10 +13,11 @@ from calibration.document import Fields, JsonDict
 from calibration.errors import CalibrationError, require
 from calibration.likelihood import row_terms
 from calibration.logit import FloatArray
+from calibration.number import is_number
 from calibration.platt import ONE_CLASS_PRECISION
 from calibration.sample import MAX_ID_LENGTH, IdArray, Sample, sum_by
 
-_MAX_SHIFT = 50.0
+_MAX_SHIFT = 1e4
 
 
 class SegmentCalibrator(Calibrator):
@@ -49,7 +50,7 @@ class SegmentCalibrator(Calibrator):
     def _check(self) -> None:
         good_key = isinstance(self.key, str) and 0 < len(self.key) <= MAX_ID_LENGTH
         require(good_key, "key", self.key, "the name of a segment column")
-        good = self.variance is None or 1e-9 <= self.variance <= 1e3
+        good = self.variance is None or (is_number(self.variance) and 1e-9 <= self.variance <= 1e3)
         require(good, "variance", self.variance, "None (estimated) or a number in [1e-9, 1000]")
 
     def _fit(self, sample: Sample) -> None:
