@@ -52,7 +52,8 @@ class Calibrator(Parameters, ABC):
     ) -> Self:
         """Learn the map.
 
-        scores: [n] probabilities in [0, 1]; labels: [n] of 0 or 1; weight: [n] >= 0, default 1;
+        scores: [n] probabilities in [0, 1]; labels: [n] of 0 or 1; weight: [n] >= 0, default 1, as how many
+        rows each counts (weights that add up to 1 are one row's worth: little against the priors);
         exposure: [n] in (0, 1], default 1: the label happens with probability exposure * p (an ad that
         is examined with that probability), so that p locally estimates sum(label) / sum(exposure);
         segment: columns of ids by name, for the calibrators that ask for them (`segment_keys`).
@@ -99,9 +100,6 @@ class Calibrator(Parameters, ABC):
     def _require_fitted(self) -> None:
         if not self._fitted():
             raise NotFittedError(self.kind)
-
-    def _fitted(self) -> bool:
-        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
 
     def _params(self) -> JsonDict:
         return self.plain_params()

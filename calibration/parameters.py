@@ -37,6 +37,24 @@ class Parameters:
         """One of the same parameters that has learned nothing."""
         return type(self)(**self.get_params())
 
+    def _fitted(self) -> bool:
+        """Whether something was learned: its names end in an underscore."""
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._fitted()
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn's pipelines ask of a step; only they do, so that it need not be installed."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=True),
+            transformer_tags=TransformerTags(),
+            input_tags=InputTags(one_d_array=True, two_d_array=False),
+        )
+
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({params})"
