@@ -134,15 +134,17 @@ def _joint_mode(groups: _Groups, variance: float, start: _Mode) -> _Mode:
         return loss, pull, sum_by(codes, sample.weight * terms.information, count)
 
     loss, pull, information = penalised(overall, delta)
+    scale = min(1.0, float(sample.weight.sum()))
     for _ in range(100):
         whole = information + precision
         gradient = pull - precision * delta
         overall_gradient = float(pull.sum()) - ridge * overall
         schur = float((information * precision / whole).sum()) + ridge
-        overall_step = (overall_gradient - float((information * gradient / whole).sum())) / max(schur, 1e-12)
+        least = 1e-12 * scale
+        overall_step = (overall_gradient - float((information * gradient / whole).sum())) / max(schur, least)
         step = (gradient - information * overall_step) / whole
         gain = overall_gradient * overall_step + float(gradient @ step)
-        if gain <= 1e-10 * (1.0 + abs(loss)):
+        if gain <= 1e-10 * (scale + abs(loss)):
             # Too near for the loss to tell better from worse; the step itself is still exact.
             overall, delta = overall + overall_step, delta + step
             break

@@ -57,6 +57,10 @@ BAD = {
     "too few labels": ({"labels": LABELS[1:]}, "labels"),
     "no rows": ({"scores": [], "labels": []}, "scores"),
     "words": ({"scores": ["high"] * N}, "scores"),
+    "complex scores": ({"scores": SCORES + 1j}, "scores"),
+    "times": ({"scores": np.zeros(N, "datetime64[s]")}, "scores"),
+    "a masked score": ({"scores": np.ma.array(SCORES, mask=np.arange(N) == 7)}, "scores[7]"),
+    "negligible weights": ({"weight": np.full(N, 1e-13)}, "weight"),
     "two dimensions": ({"scores": SCORES[:, None]}, "scores"),
 }
 
@@ -81,6 +85,43 @@ def test_no_metric_takes_it(metric, case):
     with pytest.raises(CalibrationError) as caught:
         metric(**{"scores": SCORES, "labels": LABELS, **wrong})
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [7, 8] * 25,
+        np.array([7, 8] * 25, dtype=object),
+        np.array([np.int64(7), np.int64(8)] * 25, dtype=object),
+        pd.Series([7, 8] * 25, dtype="Int64"),
+        pd.Series([7, 8] * 25, dtype="category"),
+        np.array([7, 8] * 25, dtype=np.uint8),
+    ],
+    ids=["list", "objects", "numpy's objects", "nullable", "categories", "bytes"],
+)
+def test_whole_numbers_are_ids_however_they_come(ids):
+    fitted = SegmentCalibrator("surface").fit(SCORES, LABELS, segment={"surface": ids})
+    assert list(fitted.shifts_) == [7, 8]
+    assert all(type(one) is int for one in fitted.shifts_)
+
+
+@pytest.mark.parametrize("ids", [[7, "home"], [True, False], [None, "home"], [2**70, 1], [7, 1.5]], ids=str)
+def test_ids_of_two_kinds_or_of_none_are_refused(ids):
+    column = np.array(ids * 25, dtype=object)
+    with pytest.raises(CalibrationError, match="surface"):
+        SegmentCalibrator("surface").fit(SCORES, LABELS, segment={"surface": column})
+
+
+@pytest.mark.parametrize("weight", [1e-12, 1e-9, 1e-4, 1.0, 1e9])
+@pytest.mark.parametrize(
+    "calibrator", [PlattCalibrator(), BetaCalibrator(), SegmentCalibrator("surface", 1.0)]
+)
+def test_equal_weights_of_any_size_leave_the_level_right(calibrator, weight):
+    """Below one row's weight in all, Newton's method stopped after a step, 2 % off."""
+    fitted = calibrator.clone().fit(0.1 * SCORES, LABELS, np.full(N, weight), segment=SEGMENT)
+    assert metrics.pcoc(fitted.transform(0.1 * SCORES, segment=SEGMENT), LABELS) == pytest.approx(
+        1.0, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
