@@ -14,6 +14,8 @@ from adsrank.engine import Engine
 from adsrank.errors import BundleError, SpaceMismatch
 from adsrank.models.admission import Admission
 from adsrank.models.bundle import Bundle
+from adsrank.models.folder import MANIFEST
+from adsrank.models.manifest import LIMITS
 from adsrank.models.pointer import resolve
 from adsrank.release import Release
 from adsrank.retrieval.retriever import Retriever
@@ -76,7 +78,7 @@ def campaign_budgets(snapshot: Snapshot) -> list[CampaignBudget]:
 
 
 class Refresher:
-    """Looks at the catalog's version and the bundle's manifest, and swaps the engine's release.
+    """Looks at the catalog's version and the bundle's files, and swaps the engine's release.
 
     What cannot be loaded, or does not fit, is logged and counted, and the release before goes on: a
     catalog that a hand has broken takes no ad off the air.
@@ -100,7 +102,7 @@ class Refresher:
         self._metrics = metrics
         self._period_s = period_s
         self._catalog = engine.release.snapshot.sequence
-        self._manifest = self._stamp()
+        self._files = self._stamp()
         self._budgets: tuple[Snapshot, Sequence[CampaignBudget]] | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -130,16 +132,16 @@ class Refresher:
         """Take over what has changed; returns whether anything has."""
         part = "catalog"
         try:
-            manifest = self._stamp()
+            files = self._stamp()
             version = self._store.version()
-            if manifest == self._manifest and version == self._catalog:
+            if files == self._files and version == self._catalog:
                 return False
             now = self._engine.release
             bundle = now.bundle
-            if manifest != self._manifest:
+            if files != self._files:
                 part = "bundle"
                 # Noted first: a bundle that is refused is not read again every second.
-                self._manifest = manifest
+                self._files = files
                 bundle = Bundle.load(self._bundle_folder, self._admission)
             self._catalog = version
             release = load_release(self._store, bundle, now.policy, now.retriever)
@@ -153,13 +155,15 @@ class Refresher:
         log.info("refreshed", part=part, snapshot=release.snapshot.version, bundle=release.bundle.id)
         return True
 
-    def _stamp(self) -> tuple[int, int, int] | None:
+    def _stamp(self) -> list[tuple[int, int, int]] | None:
+        """Of every file: a copy in place may bring the manifest first, and is refused until all is there."""
         try:
-            state = (resolve(self._bundle_folder) / "manifest.json").stat()
+            home = resolve(self._bundle_folder)
+            states = [(home / name).stat() for name in (MANIFEST, *LIMITS)]
         except (OSError, BundleError):
             return None
         # A copy may keep the time it was modified and get the inode of the one before; not this one too.
-        return state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+        return [(state.st_mtime_ns, state.st_ctime_ns, state.st_ino) for state in states]
 
     def _run(self) -> None:
         while not self._stop.wait(self._period_s):

@@ -84,6 +84,19 @@ def test_a_sound_bundle_after_a_broken_one_is_taken_over(runtime, settings, tmp_
     assert runtime.engine.release.bundle.id == fresh
 
 
+def test_a_copy_in_place_is_taken_over_once_its_last_file_is_there(runtime, settings, tmp_path):
+    """As `cp` and `rsync` write: the manifest is there before the weights are whole."""
+    fresh = renamed(settings.bundle_folder, tmp_path / "new")
+    home = settings.bundle_folder
+    content = (home / "weights.safetensors").read_bytes()
+    (home / "weights.safetensors").write_bytes(content[:-100])
+    shutil.copy(tmp_path / "new" / "manifest.json", home)
+    assert not runtime.refresher.refresh()
+    (home / "weights.safetensors").write_bytes(content)
+    assert runtime.refresher.refresh()
+    assert runtime.engine.release.bundle.id == fresh
+
+
 def test_a_bundle_of_another_space_is_not_taken_over(runtime, settings, tmp_path):
     bundle = Bundle.load(settings.bundle_folder, admission=None)
     manifest = bundle.manifest.model_copy(update={"embedding_space": "other-v9"})
