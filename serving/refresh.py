@@ -9,7 +9,7 @@ import structlog
 
 from adsrank.catalog.freezer import NEVER, freeze_catalog
 from adsrank.catalog.snapshot import Snapshot
-from adsrank.catalog.store import Store
+from adsrank.catalog.store import Store, StoreError
 from adsrank.engine import Engine
 from adsrank.errors import BundleError, SpaceMismatch
 from adsrank.models.admission import Admission
@@ -131,6 +131,7 @@ class Refresher:
     def refresh(self) -> bool:
         """Take over what has changed; returns whether anything has."""
         part = "catalog"
+        before = self._files, self._catalog
         try:
             files = self._stamp()
             version = self._store.version()
@@ -148,6 +149,8 @@ class Refresher:
             self._writer.keep(release.resolved_policy)
             self._engine.swap(release)
         except Exception as error:
+            if isinstance(error, StoreError):  # nothing is wrong with what changed: ask again
+                self._files, self._catalog = before
             log.error("not_refreshed", part=part, error=str(error))
             self._metrics.swaps.labels(part, "failed").inc()
             return False

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adsrank.catalog.store import Store, StoreError
 from adsrank.errors import SpaceMismatch
 from adsrank.models.bundle import Bundle
 from adsrank.models.held_out import HeldOut
@@ -93,6 +94,20 @@ def test_a_copy_in_place_is_taken_over_once_its_last_file_is_there(runtime, sett
     shutil.copy(tmp_path / "new" / "manifest.json", home)
     assert not runtime.refresher.refresh()
     (home / "weights.safetensors").write_bytes(content)
+    assert runtime.refresher.refresh()
+    assert runtime.engine.release.bundle.id == fresh
+
+
+def test_what_changed_while_the_database_failed_is_taken_over_after(runtime, settings, tmp_path, monkeypatch):
+    fresh = renamed(settings.bundle_folder, tmp_path / "new")
+    put(tmp_path / "new", settings.bundle_folder)
+
+    def fail(self):
+        raise StoreError("the database does not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "load", fail)
+        assert not runtime.refresher.refresh()
     assert runtime.refresher.refresh()
     assert runtime.engine.release.bundle.id == fresh
 
