@@ -99,7 +99,7 @@ def pcoc_by_group(
     sample = read_sample(scores, labels, weight, exposure)
     ids, code = _groups(group, len(sample.scores), "group")
     sums = _sums(sample, code, len(ids))
-    rows = np.bincount(code, minlength=len(ids)).tolist()
+    rows = np.bincount(code[sample.weight > 0.0], minlength=len(ids)).tolist()
     return [
         GroupRatio(one, rows[k], sums.predicted[k], sums.observed[k], *sums.ratio(k))
         for k, one in enumerate(ids)
