@@ -34,7 +34,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> JsonDict:
     made = dict(pairs)
     if len(made) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise CalibrationError(twice[:80], "given twice", "each name once")
+        raise CalibrationError(twice, "given twice", "each name once")
     return made
 
 

@@ -21,7 +21,8 @@ class CalibrationError(ValueError):
             shown = f"a huge {type(value).__name__}"
         if len(shown) > 80:
             shown = shown[:77] + "..."
-        where = f"{file}: {field}" if file else field
+        place = (field if field.isprintable() else ascii(field)[1:-1])[:120]
+        where = f"{file}: {place}" if file else place
         super().__init__(f"{where}: {shown} is refused; {fix}")
         self.field = field
         self.value = value

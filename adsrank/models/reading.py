@@ -72,7 +72,7 @@ def _naming(file: str) -> Iterator[None]:
     try:
         yield
     except (InputError, UnicodeError) as error:  # JSON may hold half a character
-        raise BundleError(f"{file}: {error}") from None
+        raise BundleError(f"{file}: {str(error)[:500]}") from None
 
 
 def _network(manifest: Manifest, transform: CompiledTransform) -> MultiTask:

@@ -162,6 +162,9 @@ HOSTILE = {
 }
 
 
+PLATT = {"params": {"ridge": 1.0}, "state": {"slope": 1.0, "intercept": 0.0}}
+
+
 def inside(levels):
     made = []
     for _ in range(levels):
@@ -180,6 +183,15 @@ def test_a_refusal_is_one_short_line_whatever_was_found(value):
     assert str(refused.value).startswith("kind: ")
     assert len(str(refused.value).splitlines()) == 1
     assert len(str(refused.value)) < 200
+
+
+def test_a_name_that_nobody_knows_is_shown_on_one_short_line():
+    with pytest.raises(CalibrationError, match=r"\\n\\x1b\[31mkkk") as refused:
+        from_json(
+            {"kind": "platt", "version": 1, "params": {}, "state": {}, "\n\x1b[31m" + "k" * 10**6: 1} | PLATT
+        )
+    assert len(str(refused.value)) < 250
+    assert str(refused.value).isprintable()
 
 
 def test_a_name_that_stands_twice_among_many_is_found_at_once():

@@ -238,6 +238,11 @@ def many_calibrators(path, manifest):
     (path / "calibrators.json").write_text(json.dumps(data | {f"head{k}": 1 for k in range(50_000)}))
 
 
+def endless_names(path, manifest):
+    data = json.loads((path / "transform.json").read_text())
+    (path / "transform.json").write_text(json.dumps(data | {"version": "k" * 100_000}))
+
+
 def endless_head(path, manifest):
     manifest["held_out"]["\n\x1b[31m" + "k" * 100_000] = {"rows": "many"}
 
@@ -317,6 +322,7 @@ def another_first_stage(path, manifest):
         (half_a_character, "transform.json: 'utf-8' codec"),
         (more_than_any_number, "first_stage.json: not valid JSON: 1e999 is not a number here"),
         (many_calibrators, "calibrators.json"),
+        (endless_names, "transform.json: "),
         (endless_head, r"manifest.json: 'held_out.\n\x1b[31mkkk"),
         (with_sample(of_another_type), "sample.json: columns.ad_id"),
         (with_sample(of_too_many_rows), "sample.json: columns"),
