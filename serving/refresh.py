@@ -14,7 +14,8 @@ from adsrank.engine import Engine
 from adsrank.errors import BundleError, SpaceMismatch
 from adsrank.models.admission import Admission
 from adsrank.models.bundle import Bundle
-from adsrank.models.folder import MANIFEST
+from adsrank.models.document import parse, read_plain
+from adsrank.models.folder import MANIFEST, MAX_MANIFEST
 from adsrank.models.manifest import LIMITS
 from adsrank.models.pointer import resolve
 from adsrank.release import Release
@@ -102,7 +103,7 @@ class Refresher:
         self._metrics = metrics
         self._period_s = period_s
         self._catalog = engine.release.snapshot.sequence
-        self._files = self._stamp()
+        self._files = self._stamp() if self._serves_what_is_there() else None
         self._budgets: tuple[Snapshot, Sequence[CampaignBudget]] | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -167,6 +168,15 @@ class Refresher:
             return None
         # A copy may keep the time it was modified and get the inode of the one before; not this one too.
         return [(state.st_mtime_ns, state.st_ctime_ns, state.st_ino) for state in states]
+
+    def _serves_what_is_there(self) -> bool:
+        """Not where another was published between the start's load and now: the first look takes it."""
+        try:
+            path = resolve(self._bundle_folder) / MANIFEST
+            found = parse(read_plain(path, MAX_MANIFEST), str(path))
+        except BundleError:
+            return False
+        return isinstance(found, dict) and found.get("id") == self._engine.release.bundle.id
 
     def _run(self) -> None:
         while not self._stop.wait(self._period_s):

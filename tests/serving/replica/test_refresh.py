@@ -98,6 +98,26 @@ def test_a_copy_in_place_is_taken_over_once_its_last_file_is_there(runtime, sett
     assert runtime.engine.release.bundle.id == fresh
 
 
+def test_what_was_published_while_a_server_started_is_taken_over(settings, tmp_path, monkeypatch):
+    fresh = renamed(settings.bundle_folder, tmp_path / "new")
+    load = Store.load
+
+    def meanwhile(self):
+        put(tmp_path / "new", settings.bundle_folder)
+        return load(self)
+
+    with monkeypatch.context() as starting:
+        starting.setattr(Store, "load", meanwhile)
+        runtime = open_runtime(settings.model_copy(update={"refresh_seconds": 600.0}))
+    try:
+        assert runtime.engine.release.bundle.id != fresh
+        assert runtime.refresher.refresh()
+        assert runtime.engine.release.bundle.id == fresh
+        assert not runtime.refresher.refresh()
+    finally:
+        runtime.close()
+
+
 def test_what_changed_while_the_database_failed_is_taken_over_after(runtime, settings, tmp_path, monkeypatch):
     fresh = renamed(settings.bundle_folder, tmp_path / "new")
     put(tmp_path / "new", settings.bundle_folder)
