@@ -25,7 +25,7 @@ VERSION = (3, 2, 0)
 """Of XGBoost's JSON as it is written here."""
 NO_PARENT = 2**31 - 1
 """Of the first node, as the library writes it."""
-BASE_SCORE = re.compile(r"\[?[-+0-9.eE]{1,32}\]?")
+BASE_SCORE = re.compile(r"[-+0-9.eE]{1,32}|\[[-+0-9.eE]{1,32}\]")
 MAX_FLOAT = float(np.finfo(np.float32).max)
 
 

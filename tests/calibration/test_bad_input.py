@@ -185,6 +185,11 @@ def test_a_refusal_is_one_short_line_whatever_was_found(value):
     assert len(str(refused.value)) < 200
 
 
+def test_more_lists_than_any_calibrator_has_are_refused_unread():
+    with pytest.raises(CalibrationError, match="2000002 lists and objects"):
+        from_json("[" + "[]," * 2_000_000 + "[]]")
+
+
 def test_a_name_that_nobody_knows_is_shown_on_one_short_line():
     with pytest.raises(CalibrationError, match=r"\\n\\x1b\[31mkkk") as refused:
         from_json(

@@ -85,6 +85,10 @@ def no_base_score(data):
     data["learner"]["learner_model_param"]["base_score"] = "nan"
 
 
+def half_a_bracket(data):
+    data["learner"]["learner_model_param"]["base_score"] = "[1E0"
+
+
 def many_base_scores(data):
     data["learner"]["learner_model_param"]["base_score"] = "[1E0,2E0]"
 
@@ -101,7 +105,7 @@ def nothing(data):
     "harm",
     [backwards, outside, no_such_feature, nan_leaf, short_column, another_booster, another_objective, wide,
      a_category, huge_number, shared_child, endless_number, no_direction, no_base_score, many_base_scores,
-     no_object, no_trees, nothing],
+     half_a_bracket, no_object, no_trees, nothing],
 )  # fmt: skip
 def test_a_hostile_booster_is_refused_before_the_library_walks_it(trained, harm):
     stage = trained.bundle.first_stage
