@@ -52,7 +52,8 @@ class Calibrator(Parameters, ABC):
     ) -> Self:
         """Learn the map.
 
-        scores: [n] probabilities in [0, 1]; labels: [n] of 0 or 1; weight: [n] >= 0, default 1;
+        scores: [n] probabilities in [0, 1]; labels: [n] of 0 or 1; weight: [n] >= 0, default 1, as how many
+        rows each counts (weights that add up to 1 are one row's worth: little against the priors);
         exposure: [n] in (0, 1], default 1: the label happens with probability exposure * p (an ad that
         is examined with that probability), so that p locally estimates sum(label) / sum(exposure);
         segment: columns of ids by name, for the calibrators that ask for them (`segment_keys`).
@@ -100,11 +101,8 @@ class Calibrator(Parameters, ABC):
         if not self._fitted():
             raise NotFittedError(self.kind)
 
-    def _fitted(self) -> bool:
-        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
-
     def _params(self) -> JsonDict:
-        return self.get_params()
+        return self.plain_params()
 
     @abstractmethod
     def _check(self) -> None:
@@ -141,7 +139,7 @@ def from_json(source: str | bytes | Mapping[str, Any], file: str | None = None) 
 def restore(document: Fields, depth: int) -> Calibrator:
     """`from_json` of an object inside a document, `depth` levels of nesting being left."""
     if depth <= 0:
-        raise document.refuse("kind", "nested too deep", f"at most {MAX_DEPTH} levels of chains")
+        raise document.refuse("kind", "nested too deep", f"at most {MAX_DEPTH - 1} chains in each other")
     kind = document.text("kind", 32)
     if kind not in _KINDS:
         raise document.refuse("kind", kind, f"one of {sorted(_KINDS)}")

@@ -11,6 +11,7 @@ from calibration.document import Fields, JsonDict
 from calibration.errors import require
 from calibration.likelihood import Bounds, fit_linear
 from calibration.logit import FloatArray
+from calibration.number import is_number
 from calibration.platt import ONE_CLASS_PRECISION
 from calibration.sample import IdArray, Sample
 
@@ -34,7 +35,7 @@ class BetaCalibrator(Calibrator):
         self.ridge = ridge
 
     def _check(self) -> None:
-        require(0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
+        require(is_number(self.ridge) and 0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
 
     def _fit(self, sample: Sample) -> None:
         # log p shifted by its mean: c is then the level in the middle of the data, not at p = 1.

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from numpy.typing import ArrayLike
 
-from calibration.base import Calibrator, restore
+from calibration.base import MAX_DEPTH, Calibrator, restore
 from calibration.document import Fields, JsonDict
 from calibration.drift import DriftCorrector
 from calibration.errors import CalibrationError
@@ -74,6 +74,10 @@ class Chain(Calibrator):
     def _check(self) -> None:
         if not isinstance(self.steps, Sequence) or not 1 <= len(self.steps) <= MAX_STEPS:
             raise CalibrationError("steps", self.steps, f"a list of 1 to {MAX_STEPS} calibrators")
+        if _deeper(self, MAX_DEPTH):
+            raise CalibrationError(
+                "steps", "nested too deep", f"at most {MAX_DEPTH - 1} chains in each other"
+            )
         for k, step in enumerate(self.steps):
             if not isinstance(step, Calibrator):
                 raise CalibrationError(f"steps[{k}]", step, "a calibrator")
@@ -110,6 +114,12 @@ class Chain(Calibrator):
         made = cls([step.clone() for step in steps])
         made.steps_ = steps
         return made
+
+
+def _deeper(step: object, levels: int) -> bool:
+    """Whether a document of it would have more levels than `from_json` reads."""
+    inner = step.steps if isinstance(step, Chain) and isinstance(step.steps, Sequence) else ()
+    return levels <= 0 or any(_deeper(part, levels - 1) for part in inner)
 
 
 def _flat(steps: Sequence[Calibrator]) -> list[Calibrator]:

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from calibration.base import Calibrator, from_json
 from calibration.errors import CalibrationError, NotFittedError
-from calibration.logit import FloatArray
+from calibration.logit import LOGIT_HIGH, LOGIT_LOW, FloatArray
 
 
 def _expect(condition: object, otherwise: str) -> None:
@@ -71,8 +71,8 @@ def _fit(calibrator: Calibrator, data: _Data) -> Calibrator:
 
 
 def _grid(calibrator: Calibrator) -> tuple[FloatArray, dict[str, list[str]]]:
-    """Scores 1e-3 of log-odds apart, of one segment."""
-    scores = expit(np.arange(-20.0, 14.0, 1e-3))
+    """Scores 1e-3 of log-odds apart, all of those that keep their order, of one segment."""
+    scores = expit(np.arange(LOGIT_LOW, LOGIT_HIGH, 1e-3))
     return scores, {key: ["b"] * len(scores) for key in calibrator.segment_keys()}
 
 

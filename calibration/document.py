@@ -1,6 +1,7 @@
 """Reading a JSON document that may be hostile: every value is checked, and named when refused."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from calibration.logit import FloatArray
 
 MAX_BYTES = 64 * 2**20
 MAX_ITEMS = 1_000_000
+MAX_OPENED = 2_000_000
+"""Lists and objects: each costs some thirty times its two bytes once it is read."""
 
 JsonDict = dict[str, Any]
 
@@ -20,6 +23,10 @@ def parse(source: str | bytes | Mapping[str, Any], file: str | None = None) -> "
     if isinstance(source, str | bytes):
         if len(source) > MAX_BYTES:
             raise CalibrationError("document", f"{len(source)} bytes", f"at most {MAX_BYTES} bytes", file)
+        text = source.encode(errors="replace") if isinstance(source, str) else source
+        opened = text.count(b"[") + text.count(b"{")
+        if opened > MAX_OPENED:
+            raise CalibrationError("document", f"{opened} lists and objects", f"at most {MAX_OPENED}", file)
         try:
             source = json.loads(source, object_pairs_hook=_unique)
         except CalibrationError:
@@ -32,8 +39,7 @@ def parse(source: str | bytes | Mapping[str, Any], file: str | None = None) -> "
 def _unique(pairs: list[tuple[str, Any]]) -> JsonDict:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise CalibrationError(twice, "given twice", "each name once")
     return made
 

@@ -10,6 +10,7 @@ from calibration.base import Calibrator
 from calibration.document import Fields, JsonDict
 from calibration.errors import require
 from calibration.logit import FloatArray, log_odds
+from calibration.number import is_number
 from calibration.sample import IdArray, Sample, read_sample
 
 
@@ -90,10 +91,11 @@ class DriftCorrector(Calibrator):
         self.log_factor_, self.information_, self.observed_ = delta, information, observed
 
     def _check(self) -> None:
-        require(1.0 <= self.half_life < 1e15, "half_life", self.half_life, "a number of events >= 1")
-        prior = self.prior_precision
-        require(0.1 <= prior < 1e9, "prior_precision", prior, "a number >= 0.1")
-        require(1.0 < self.max_factor <= 100.0, "max_factor", self.max_factor, "a number in (1, 100]")
+        half_life, prior, most = self.half_life, self.prior_precision, self.max_factor
+        good = is_number(half_life) and 1.0 <= half_life < 1e15
+        require(good, "half_life", half_life, "a number of events >= 1")
+        require(is_number(prior) and 0.1 <= prior < 1e9, "prior_precision", prior, "a number >= 0.1")
+        require(is_number(most) and 1.0 < most <= 100.0, "max_factor", most, "a number in (1, 100]")
 
     def _fitted(self) -> bool:
         return True

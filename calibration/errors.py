@@ -1,5 +1,11 @@
 """Typed errors of calibration."""
 
+import reprlib
+
+_short = reprlib.Repr()
+"""Of a value that may be a million rows, or lists within lists without end."""
+_short.maxstring = _short.maxother = _short.maxlong = 80
+
 
 class CalibrationError(ValueError):
     """A value refused at the door.
@@ -9,10 +15,14 @@ class CalibrationError(ValueError):
     """
 
     def __init__(self, field: str, value: object, fix: str, file: str | None = None) -> None:
-        shown = repr(value)
+        try:
+            shown = " ".join(_short.repr(value).split())
+        except ValueError:  # an int of so many digits that Python writes none of them
+            shown = f"a huge {type(value).__name__}"
         if len(shown) > 80:
             shown = shown[:77] + "..."
-        where = f"{file}: {field}" if file else field
+        place = (field if field.isprintable() else ascii(field)[1:-1])[:120]
+        where = f"{file}: {place}" if file else place
         super().__init__(f"{where}: {shown} is refused; {fix}")
         self.field = field
         self.value = value

@@ -16,6 +16,8 @@ from calibration.errors import CalibrationError
 from calibration.logit import FloatArray, probability
 from calibration.platt import PlattCalibrator
 
+_LARGEST_MARGIN = 14.0
+
 
 class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """A binary classifier whose probabilities went through one of this package's calibrators.
@@ -31,8 +33,11 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     A calibrator by segment reads its columns from X by name: X is then a data frame that has them.
 
-    Learned: `estimator_`, `calibrator_`, `classes_`. It is strictly increasing in the estimator's score, so
-    that an AUC stays what it was.
+    A margin is read as log-odds; where margins reach beyond 14 they are divided, so that the largest is 14:
+    a sigmoid is flat from about 20 on.
+
+    Learned: `estimator_`, `calibrator_`, `classes_`, `margin_scale_` (what margins are divided by, 1 or
+    more). It is strictly increasing in the estimator's score, so that an AUC stays what it was.
     """
 
     def __init__(self, estimator: Any = None, calibrator: Calibrator | None = None, cv: Any = 5) -> None:
@@ -54,14 +59,15 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
         estimator = LogisticRegression() if self.estimator is None else self.estimator
         calibrator = PlattCalibrator() if self.calibrator is None else self.calibrator
-        scores = np.full(_num_samples(X), np.nan)
+        said, scored = np.zeros(_num_samples(X)), np.zeros(_num_samples(X), dtype=np.bool_)
         for train, test in check_cv(self.cv, code, classifier=True).split(X, code):
             part = _fit(clone(estimator), X, labels, weight, train)
-            scores[test] = _event_scores(part, _safe_indexing(X, test))
-        seen = np.flatnonzero(~np.isnan(scores))
+            said[test], scored[test] = _said(part, _safe_indexing(X, test)), True
+        seen = np.flatnonzero(scored)
         self.estimator_ = _fit(clone(estimator), X, labels, weight, None)
+        self.margin_scale_ = max(1.0, float(np.abs(said).max()) / _LARGEST_MARGIN)
         self.calibrator_ = calibrator.clone().fit(
-            scores[seen],
+            self._event_scores(said[seen]),
             code[seen],
             None if weight is None else weight[seen],
             segment=_segment(calibrator, _safe_indexing(X, seen)),
@@ -74,7 +80,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
     def predict_proba(self, X: Any) -> FloatArray:
         """Probabilities [n, 2] of the two classes, in the order of `classes_`."""
         check_is_fitted(self)
-        scores = _event_scores(self.estimator_, X)
+        scores = self._event_scores(_said(self.estimator_, X))
         p = self.calibrator_.transform(scores, segment=_segment(self.calibrator_, X))
         return np.column_stack((1.0 - p, p))
 
@@ -83,6 +89,12 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         likelier = (self.predict_proba(X)[:, 1] >= 0.5).astype(np.intp)
         found: NDArray[Any] = self.classes_[likelier]
         return found
+
+    def _event_scores(self, said: FloatArray) -> FloatArray:
+        """Probabilities [n] of the second class."""
+        if hasattr(self.estimator_, "predict_proba"):
+            return said
+        return probability(said / self.margin_scale_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -100,11 +112,11 @@ def _fit(estimator: Any, X: Any, y: NDArray[Any], weight: FloatArray | None, row
     return estimator.fit(X, y) if weight is None else estimator.fit(X, y, sample_weight=weight)
 
 
-def _event_scores(estimator: Any, X: Any) -> FloatArray:
-    """Probabilities [n] of the second class; a margin is read as log-odds."""
+def _said(estimator: Any, X: Any) -> FloatArray:
+    """Probabilities [n] of the second class, or margins."""
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(X), dtype=np.float64)[:, 1]
-    return probability(np.asarray(estimator.decision_function(X), dtype=np.float64))
+    return np.asarray(estimator.decision_function(X), dtype=np.float64)
 
 
 def _segment(calibrator: Calibrator, X: Any) -> dict[str, Any] | None:

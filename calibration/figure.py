@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calibration.errors import require
+from calibration.errors import CalibrationError, require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,10 +27,14 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save(figure: "Figure", target: Path) -> Path:
-    """Write the figure and return its path; without a fixed salt and date two files would differ."""
+    """Write the figure and return its path; raises `CalibrationError` where it cannot be written."""
     from matplotlib import rc_context
 
+    # Without a fixed salt and date two files would differ.
     metadata = {"Date": None} if target.suffix == ".svg" else {"Software": None}
-    with rc_context({"svg.hashsalt": "calibration"}):
-        figure.savefig(target, metadata=metadata)
+    try:
+        with rc_context({"svg.hashsalt": "calibration"}):
+            figure.savefig(target, metadata=metadata)
+    except OSError as error:
+        raise CalibrationError("path", str(target), f"it cannot be written: {error.strerror}") from None
     return target

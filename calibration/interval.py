@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from calibration.errors import UndefinedMetric, require
+from calibration.number import is_number, is_whole
 from calibration.sample import read_sample, read_scores, read_segments
 
 Metric = Callable[..., float]
@@ -149,6 +150,5 @@ def if_calibrated(
 
 
 def _check(replicates: int, level: float) -> None:
-    whole = isinstance(replicates, int) and replicates >= 20
-    require(whole, "replicates", replicates, "a whole number >= 20")
-    require(0.0 < level < 1.0, "level", level, "a number in (0, 1)")
+    require(is_whole(replicates) and replicates >= 20, "replicates", replicates, "a whole number >= 20")
+    require(is_number(level) and 0.0 < level < 1.0, "level", level, "a number in (0, 1)")

@@ -12,6 +12,7 @@ from calibration.document import Fields, JsonDict
 from calibration.errors import require
 from calibration.likelihood import level_shift
 from calibration.logit import FloatArray
+from calibration.number import is_number
 from calibration.platt import PlattCalibrator
 from calibration.sample import IdArray, Sample
 
@@ -53,8 +54,9 @@ class IsotonicCalibrator(Calibrator):
         self.prior_count = prior_count
 
     def _check(self) -> None:
-        require(0.0 < self.min_information < 1e12, "min_information", self.min_information, "a number > 0")
-        require(0.0 < self.prior_count < 1e9, "prior_count", self.prior_count, "a number > 0")
+        least, prior = self.min_information, self.prior_count
+        require(is_number(least) and 0.0 < least < 1e12, "min_information", least, "a number > 0")
+        require(is_number(prior) and 0.0 < prior < 1e9, "prior_count", prior, "a number > 0")
 
     def _fit(self, sample: Sample) -> None:
         line = PlattCalibrator()

@@ -11,6 +11,7 @@ from calibration.document import Fields, JsonDict, parse
 from calibration.errors import CalibrationError, NotFittedError, require
 from calibration.likelihood import Bounds, fit_linear, level_shift
 from calibration.logit import SCORE_HIGH, SCORE_LOW, FloatArray, bounded, log_odds, probability
+from calibration.number import is_number
 from calibration.parameters import Parameters
 from calibration.platt import ONE_CLASS_PRECISION
 from calibration.sample import Sample, read_sample, read_scores
@@ -108,7 +109,7 @@ class JointCalibrator(Parameters):
         return {
             "kind": self.kind,
             "version": FORMAT_VERSION,
-            "params": self.get_params(),
+            "params": self.plain_params(),
             "state": {"slope": self.slope_, "tilt": self.tilt_, "intercept": self.intercept_},
         }
 
@@ -140,7 +141,7 @@ class JointCalibrator(Parameters):
         return made
 
     def _check(self) -> None:
-        require(0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
+        require(is_number(self.ridge) and 0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
 
 
 def _held(click: FloatArray) -> FloatArray:

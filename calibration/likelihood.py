@@ -67,13 +67,16 @@ def fit_linear(design: FloatArray, sample: Sample, bounds: Bounds) -> FloatArray
         return float(sample.weight @ terms.loss + 0.5 * bounds.ridge @ (at - bounds.start) ** 2)
 
     value = objective(beta)
+    scale = min(
+        1.0, float(sample.weight.sum())
+    )  # of the loss, where all weights together are less than a row
     for _ in range(200):
         terms = row_terms(design @ beta, sample.labels, sample.exposure)
         gradient = design.T @ (sample.weight * terms.pull) - bounds.ridge * (beta - bounds.start)
         curvature = (design * (sample.weight * terms.information)[:, None]).T @ design + np.diag(bounds.ridge)
         step = _free_step(beta, gradient, curvature, bounds)
         gain = float(gradient @ step)
-        if gain <= 1e-10 * (1.0 + abs(value)):
+        if gain <= 1e-10 * (scale + abs(value)):
             # Too near for the objective to tell better from worse; the step itself is still exact.
             return np.clip(beta + step, bounds.low, bounds.high)
         size = 1.0

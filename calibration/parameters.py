@@ -3,6 +3,8 @@
 import inspect
 from typing import Any, Self
 
+import numpy as np
+
 from calibration.errors import CalibrationError
 
 
@@ -17,6 +19,11 @@ class Parameters:
         names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
         return {name: getattr(self, name) for name in names}
 
+    def plain_params(self) -> dict[str, Any]:
+        """`get_params` for JSON: a number of numpy's, as a search leaves it, is Python's own."""
+        params = self.get_params()
+        return {name: v.item() if isinstance(v, np.generic) else v for name, v in params.items()}
+
     def set_params(self, **params: Any) -> Self:
         """Store parameters by name and return self; what was learned stays until the next `fit`."""
         known = self.get_params()
@@ -29,6 +36,24 @@ class Parameters:
     def clone(self) -> Self:
         """One of the same parameters that has learned nothing."""
         return type(self)(**self.get_params())
+
+    def _fitted(self) -> bool:
+        """Whether something was learned: its names end in an underscore."""
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._fitted()
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn's pipelines ask of a step; only they do, so that it need not be installed."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=True),
+            transformer_tags=TransformerTags(),
+            input_tags=InputTags(one_d_array=True, two_d_array=False),
+        )
 
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())

@@ -10,6 +10,7 @@ from calibration.document import Fields, JsonDict
 from calibration.errors import require
 from calibration.likelihood import Bounds, fit_linear
 from calibration.logit import FloatArray
+from calibration.number import is_number
 from calibration.sample import IdArray, Sample
 
 ONE_CLASS_PRECISION = 1.0
@@ -36,7 +37,7 @@ class PlattCalibrator(Calibrator):
         self.ridge = ridge
 
     def _check(self) -> None:
-        require(0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
+        require(is_number(self.ridge) and 0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
 
     def _fit(self, sample: Sample) -> None:
         # Centred, the two coefficients are nearly uncorrelated and Newton's steps are well scaled.

@@ -27,7 +27,7 @@ def plot_reliability(
     target = read_path(path)
     table = reliability(scores, labels, weight, exposure, bins)
     rate = np.clip(table.observed, 0.0, 1.0)
-    spread = 1.96**2 / table.mass
+    spread = 1.96**2 / table.count
     centre = (rate + spread / 2.0) / (1.0 + spread)
     half = np.sqrt(spread * (rate * (1.0 - rate) + spread / 4.0)) / (1.0 + spread)
     figure = new_figure(6.0, 7.0)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration.errors import require
 from calibration.logit import FloatArray
+from calibration.number import is_whole
 from calibration.sample import Sample, read_sample, sum_by
 
 
@@ -14,13 +15,15 @@ from calibration.sample import Sample, read_sample, sum_by
 class Reliability:
     """Columns [bins], from low to high scores; bins without rows are left out.
 
-    low, high: the scores at the bin's ends; mass: sum of weight * exposure; positives: sum of
-    weight * label; predicted: mean score by mass; observed: positives / mass.
+    low, high: the scores at the bin's ends; mass: sum of weight * exposure; count: so many rows, each seen
+    for certain and weighing the same, tell as much (Kish 1965); positives: sum of weight * label; predicted:
+    mean score by mass; observed: positives / mass.
     """
 
     low: FloatArray
     high: FloatArray
     mass: FloatArray
+    count: FloatArray
     positives: FloatArray
     predicted: FloatArray
     observed: FloatArray
@@ -50,14 +53,15 @@ def tabulate(sample: Sample, mass: FloatArray, code: NDArray[np.intp]) -> Reliab
     np.minimum.at(low, code, p)
     np.maximum.at(high, code, p)
     total = sum_by(code, mass[seen], k)
+    count = total**2 / sum_by(code, (sample.weight * mass)[seen], k)
     positives = sum_by(code, (sample.weight * sample.labels)[seen], k)
     predicted = sum_by(code, mass[seen] * p, k) / total
-    return Reliability(low, high, total, positives, predicted, positives / total)
+    return Reliability(low, high, total, count, positives, predicted, positives / total)
 
 
 def equal_mass_bins(values: FloatArray, mass: FloatArray, bins: int) -> NDArray[np.intp]:
     """Bin of each row, 0 to bins - 1, by the quantile of `values` under `mass`; equal values together."""
-    require(isinstance(bins, int) and 1 <= bins <= 10_000, "bins", bins, "a whole number from 1 to 10000")
+    require(is_whole(bins) and 1 <= bins <= 10_000, "bins", bins, "a whole number from 1 to 10000")
     distinct, code = np.unique(values, return_inverse=True)
     each = sum_by(code, mass, len(distinct))
     middle = np.cumsum(each) - 0.5 * each

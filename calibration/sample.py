@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration.errors import CalibrationError, require
 from calibration.logit import LOGIT_HIGH, LOGIT_LOW, FloatArray
+from calibration.number import is_whole
 
 IdArray = NDArray[np.int64] | NDArray[np.str_]
 Segments = Mapping[str, ArrayLike]
@@ -16,6 +17,7 @@ Segments = Mapping[str, ArrayLike]
 MAX_ID_LENGTH = 256
 _NEGLIGIBLE = 1e-12
 """Smaller weights count as 0 and smaller exposures are refused: their products would underflow."""
+_NO_NUMBERS = ("c", "m", "M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def read_sample(
     w = np.ones(n) if weight is None else _column("weight", weight, n)
     _each("weight", w, (w >= 0.0) & (w <= 1e15), "a finite number >= 0")
     w = np.where(w < _NEGLIGIBLE, 0.0, w)
-    require(bool(w.any()), "weight", "all zero", "at least one positive weight")
+    require(bool(w.any()), "weight", "all zero", f"at least one weight of {_NEGLIGIBLE:g} or more")
     x = np.ones(n) if exposure is None else _column("exposure", exposure, n)
     _each("exposure", x, (x >= _NEGLIGIBLE) & (x <= 1.0), "a number in (0, 1], at least 1e-12")
     return Sample(p, y, w, x, read_segments(segment, n))
@@ -112,8 +114,12 @@ def sum_by(code: NDArray[np.intp], values: FloatArray, count: int) -> FloatArray
 
 def _column(field: str, values: ArrayLike, n: int | None) -> FloatArray:
     try:
+        if isinstance(values, np.ma.MaskedArray):  # what is masked is missing, whatever stands behind it
+            values = np.ma.filled(values.astype(np.float64), np.nan)
+        if getattr(getattr(values, "dtype", None), "kind", None) in _NO_NUMBERS:
+            raise TypeError("times and complex numbers would be cast")
         column = np.ascontiguousarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # a tensor with its gradient
         raise CalibrationError(field, values, "a column of numbers") from error
     if np.ndim(values) != 1:  # ascontiguousarray turns a scalar into one row
         raise CalibrationError(field, f"{np.ndim(values)} dimensions", "one dimension")
@@ -128,6 +134,10 @@ def _each(field: str, column: FloatArray, good: NDArray[np.bool_], fix: str) -> 
         raise CalibrationError(f"{field}[{row}]", float(column[row]), fix)
 
 
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_ID_LENGTH
+
+
 def _ids(field: str, values: ArrayLike, n: int) -> IdArray:
     column = np.asarray(values)
     require(column.ndim == 1, field, f"{column.ndim} dimensions", "one dimension")
@@ -135,12 +145,12 @@ def _ids(field: str, values: ArrayLike, n: int) -> IdArray:
     if n == 0:
         return np.zeros(0, dtype=np.int64)
     if column.dtype.kind == "O":
+        kind = is_whole if is_whole(column[0]) else _is_name
         for row, value in enumerate(column.tolist()):
-            if not isinstance(value, str) or len(value) > MAX_ID_LENGTH:
-                raise CalibrationError(
-                    f"{field}[{row}]", value, f"a str of at most {MAX_ID_LENGTH} characters"
-                )
-        return column.astype(np.str_)
+            if not kind(value):
+                fix = f"ids all int64, or all str of at most {MAX_ID_LENGTH} characters"
+                raise CalibrationError(f"{field}[{row}]", value, fix)
+        column = column.astype(np.str_) if kind is _is_name else np.array(column.tolist())
     if column.dtype.kind == "U":
         require(
             column.dtype.itemsize <= 4 * MAX_ID_LENGTH, field, "an id too long", f"{MAX_ID_LENGTH} characters"

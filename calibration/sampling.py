@@ -10,6 +10,7 @@ from calibration.base import Calibrator
 from calibration.document import Fields, JsonDict
 from calibration.errors import require
 from calibration.logit import FloatArray, bounded, log_odds, probability
+from calibration.number import is_number
 from calibration.sample import IdArray, Sample, read_scores
 
 
@@ -35,7 +36,8 @@ class SamplingCorrection(Calibrator):
         return probability(bounded(log_odds(read_scores(probabilities)) - math.log(self.rate)))
 
     def _check(self) -> None:
-        require(1e-9 <= self.rate <= 1.0, "rate", self.rate, "the kept part of the negatives, in (0, 1]")
+        good = is_number(self.rate) and 1e-9 <= self.rate <= 1.0
+        require(good, "rate", self.rate, "the kept part of the negatives, in (0, 1]")
 
     def _fitted(self) -> bool:
         self._check()

@@ -13,10 +13,11 @@ from calibration.document import Fields, JsonDict
 from calibration.errors import CalibrationError, require
 from calibration.likelihood import row_terms
 from calibration.logit import FloatArray
+from calibration.number import is_number
 from calibration.platt import ONE_CLASS_PRECISION
 from calibration.sample import MAX_ID_LENGTH, IdArray, Sample, sum_by
 
-_MAX_SHIFT = 50.0
+_MAX_SHIFT = 1e4
 
 
 class SegmentCalibrator(Calibrator):
@@ -49,7 +50,7 @@ class SegmentCalibrator(Calibrator):
     def _check(self) -> None:
         good_key = isinstance(self.key, str) and 0 < len(self.key) <= MAX_ID_LENGTH
         require(good_key, "key", self.key, "the name of a segment column")
-        good = self.variance is None or 1e-9 <= self.variance <= 1e3
+        good = self.variance is None or (is_number(self.variance) and 1e-9 <= self.variance <= 1e3)
         require(good, "variance", self.variance, "None (estimated) or a number in [1e-9, 1000]")
 
     def _fit(self, sample: Sample) -> None:
@@ -133,15 +134,17 @@ def _joint_mode(groups: _Groups, variance: float, start: _Mode) -> _Mode:
         return loss, pull, sum_by(codes, sample.weight * terms.information, count)
 
     loss, pull, information = penalised(overall, delta)
+    scale = min(1.0, float(sample.weight.sum()))
     for _ in range(100):
         whole = information + precision
         gradient = pull - precision * delta
         overall_gradient = float(pull.sum()) - ridge * overall
         schur = float((information * precision / whole).sum()) + ridge
-        overall_step = (overall_gradient - float((information * gradient / whole).sum())) / max(schur, 1e-12)
+        least = 1e-12 * scale
+        overall_step = (overall_gradient - float((information * gradient / whole).sum())) / max(schur, least)
         step = (gradient - information * overall_step) / whole
         gain = overall_gradient * overall_step + float(gradient @ step)
-        if gain <= 1e-10 * (1.0 + abs(loss)):
+        if gain <= 1e-10 * (scale + abs(loss)):
             # Too near for the loss to tell better from worse; the step itself is still exact.
             overall, delta = overall + overall_step, delta + step
             break

@@ -9,6 +9,7 @@ from scipy.stats import chi2
 
 from calibration.errors import CalibrationError, require
 from calibration.logit import FloatArray
+from calibration.number import is_number
 from calibration.reliability import equal_mass_bins
 from calibration.sample import Sample, read_sample, read_segments, sum_by
 
@@ -94,11 +95,11 @@ def pcoc_by_group(
     group: [n] ids, int or str. Each ratio's 95 % interval takes the predictions as given and the positives
     as a Poisson count (Garwood 1936; under weights scaled to the same variance, after Fay and Feuer 1997).
     """
-    require(min_observed >= 0.0, "min_observed", min_observed, "a number >= 0")
+    require(is_number(min_observed) and min_observed >= 0.0, "min_observed", min_observed, "a number >= 0")
     sample = read_sample(scores, labels, weight, exposure)
     ids, code = _groups(group, len(sample.scores), "group")
     sums = _sums(sample, code, len(ids))
-    rows = np.bincount(code, minlength=len(ids)).tolist()
+    rows = np.bincount(code[sample.weight > 0.0], minlength=len(ids)).tolist()
     return [
         GroupRatio(one, rows[k], sums.predicted[k], sums.observed[k], *sums.ratio(k))
         for k, one in enumerate(ids)
@@ -127,7 +128,7 @@ def field_rce(
 
     field: [n] ids, int or str.
     """
-    require(0.0 < epsilon <= 1.0, "epsilon", epsilon, "a number in (0, 1]")
+    require(is_number(epsilon) and 0.0 < epsilon <= 1.0, "epsilon", epsilon, "a number in (0, 1]")
     sample = read_sample(scores, labels, weight, exposure)
     ids, code = _groups(field, len(sample.scores), "field")
     sums = _sums(sample, code, len(ids))

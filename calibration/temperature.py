@@ -10,6 +10,7 @@ from calibration.document import Fields, JsonDict
 from calibration.errors import require
 from calibration.likelihood import Bounds, fit_linear
 from calibration.logit import FloatArray
+from calibration.number import is_number
 from calibration.sample import IdArray, Sample
 
 
@@ -29,7 +30,7 @@ class TemperatureCalibrator(Calibrator):
         self.ridge = ridge
 
     def _check(self) -> None:
-        require(0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
+        require(is_number(self.ridge) and 0.0 < self.ridge < 1e9, "ridge", self.ridge, "a number > 0")
 
     def _fit(self, sample: Sample) -> None:
         bounds = Bounds(

@@ -9,11 +9,14 @@ import structlog
 
 from adsrank.catalog.freezer import NEVER, freeze_catalog
 from adsrank.catalog.snapshot import Snapshot
-from adsrank.catalog.store import Store
+from adsrank.catalog.store import Store, StoreError
 from adsrank.engine import Engine
 from adsrank.errors import BundleError, SpaceMismatch
 from adsrank.models.admission import Admission
 from adsrank.models.bundle import Bundle
+from adsrank.models.document import parse, read_plain
+from adsrank.models.folder import MANIFEST, MAX_MANIFEST
+from adsrank.models.manifest import LIMITS
 from adsrank.models.pointer import resolve
 from adsrank.release import Release
 from adsrank.retrieval.retriever import Retriever
@@ -76,7 +79,7 @@ def campaign_budgets(snapshot: Snapshot) -> list[CampaignBudget]:
 
 
 class Refresher:
-    """Looks at the catalog's version and the bundle's manifest, and swaps the engine's release.
+    """Looks at the catalog's version and the bundle's files, and swaps the engine's release.
 
     What cannot be loaded, or does not fit, is logged and counted, and the release before goes on: a
     catalog that a hand has broken takes no ad off the air.
@@ -100,7 +103,7 @@ class Refresher:
         self._metrics = metrics
         self._period_s = period_s
         self._catalog = engine.release.snapshot.sequence
-        self._manifest = self._stamp()
+        self._files = self._stamp() if self._serves_what_is_there() else None
         self._budgets: tuple[Snapshot, Sequence[CampaignBudget]] | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -129,23 +132,26 @@ class Refresher:
     def refresh(self) -> bool:
         """Take over what has changed; returns whether anything has."""
         part = "catalog"
+        before = self._files, self._catalog
         try:
-            manifest = self._stamp()
+            files = self._stamp()
             version = self._store.version()
-            if manifest == self._manifest and version == self._catalog:
+            if files == self._files and version == self._catalog:
                 return False
             now = self._engine.release
             bundle = now.bundle
-            if manifest != self._manifest:
+            if files != self._files:
                 part = "bundle"
                 # Noted first: a bundle that is refused is not read again every second.
-                self._manifest = manifest
+                self._files = files
                 bundle = Bundle.load(self._bundle_folder, self._admission)
             self._catalog = version
             release = load_release(self._store, bundle, now.policy, now.retriever)
             self._writer.keep(release.resolved_policy)
             self._engine.swap(release)
         except Exception as error:
+            if isinstance(error, StoreError):  # nothing is wrong with what changed: ask again
+                self._files, self._catalog = before
             log.error("not_refreshed", part=part, error=str(error))
             self._metrics.swaps.labels(part, "failed").inc()
             return False
@@ -153,13 +159,24 @@ class Refresher:
         log.info("refreshed", part=part, snapshot=release.snapshot.version, bundle=release.bundle.id)
         return True
 
-    def _stamp(self) -> tuple[int, int, int] | None:
+    def _stamp(self) -> list[tuple[int, int, int]] | None:
+        """Of every file: a copy in place may bring the manifest first, and is refused until all is there."""
         try:
-            state = (resolve(self._bundle_folder) / "manifest.json").stat()
+            home = resolve(self._bundle_folder)
+            states = [(home / name).stat() for name in (MANIFEST, *LIMITS)]
         except (OSError, BundleError):
             return None
         # A copy may keep the time it was modified and get the inode of the one before; not this one too.
-        return state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+        return [(state.st_mtime_ns, state.st_ctime_ns, state.st_ino) for state in states]
+
+    def _serves_what_is_there(self) -> bool:
+        """Not where another was published between the start's load and now: the first look takes it."""
+        try:
+            path = resolve(self._bundle_folder) / MANIFEST
+            found = parse(read_plain(path, MAX_MANIFEST), str(path))
+        except BundleError:
+            return False
+        return isinstance(found, dict) and found.get("id") == self._engine.release.bundle.id
 
     def _run(self) -> None:
         while not self._stop.wait(self._period_s):

@@ -1,6 +1,7 @@
 """JSON files that anyone may have written, and files that must be what they seem."""
 
 import json
+import math
 import os
 import stat
 from pathlib import Path
@@ -27,7 +28,7 @@ def parse(text: bytes, where: str) -> Any:
     if opened > MAX_CONTAINERS:
         raise BundleError(f"{where}: {opened} lists and objects; at most {MAX_CONTAINERS}")
     try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{where}: not valid JSON: {str(error)[:120]}") from None
 
@@ -53,6 +54,12 @@ def read_plain(path: Path, limit: int) -> bytes:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not a number here")
+
+
+def _finite(number: str) -> float:
+    """1e999 is written like a number and read as infinity."""
+    found = float(number)
+    return found if math.isfinite(found) else _refuse(number[:40])
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

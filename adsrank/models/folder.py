@@ -69,7 +69,7 @@ def write(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
     Raises:
         BundleError: `path` exists, or cannot be written.
     """
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):
         raise BundleError(f"{path}: exists already; bundles do not change, give a new folder")
     text = json.dumps({"id": manifest.id, **manifest.model_dump(mode="json")}, indent=1, allow_nan=False)
     try:
@@ -96,7 +96,7 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
 
     Each file is read once and what was read is what was checked. Raises BundleError naming the file.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # a name that is too long is no folder either
         raise BundleError(f"{path}: no such bundle; give the folder that holds {MANIFEST}")
     found = parse(read_plain(path / MANIFEST, MAX_MANIFEST), str(path / MANIFEST))
     if not isinstance(found, dict):
@@ -112,10 +112,12 @@ def read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         manifest = Manifest.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"])[:120]
+        where = where if where.isprintable() else ascii(where)
         raise BundleError(f"{path / MANIFEST}: {where or 'manifest'}: {first['msg']}") from None
     if claimed != manifest.id:
-        raise BundleError(f"{path / MANIFEST}: id {claimed!r} is not that of its content ({manifest.id})")
+        shown = ascii(claimed)[:40]
+        raise BundleError(f"{path / MANIFEST}: id {shown} is not that of its content ({manifest.id})")
     _nothing_else(path)
     files = {}
     for name, limit in LIMITS.items():  # names come from here, never from the manifest

@@ -37,10 +37,10 @@ class HeldOut(Settings):
     def off_by(self, share: float) -> bool:
         """Whether PCOC leaves 1 - share .. 1 + share for certain: no part of its interval lies inside.
 
-        Fewer than `LEAST` positives, both seen and promised, prove nothing, and count as not off.
+        Fewer than `LEAST` positives, both seen and promised, prove nothing, and count as not off. From there
+        on a PCOC that comes without an interval is taken at its word.
         """
-        if self.pcoc is None or self.low is None or self.high is None:
+        if self.pcoc is None or max(self.positives, self.positives * self.pcoc) < LEAST:
             return False
-        if max(self.positives, self.positives * self.pcoc) < LEAST:
-            return False
-        return self.high < 1 - share or self.low > 1 + share
+        low, high = (self.pcoc, self.pcoc) if self.low is None or self.high is None else (self.low, self.high)
+        return high < 1 - share or low > 1 + share

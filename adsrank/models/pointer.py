@@ -44,6 +44,7 @@ class Pointer(Settings):
                 os.fsync(out.fileno())
             os.replace(part, registry / CURRENT)
         except OSError as error:
+            part.unlink(missing_ok=True)
             raise BundleError(f"{registry / CURRENT}: cannot be written: {error.strerror}") from None
 
     @classmethod

@@ -50,7 +50,7 @@ class Probabilities:
         """
         expected = calibrated(heads)
         if not isinstance(data, dict) or set(data) != set(expected):
-            found = sorted(data) if isinstance(data, dict) else type(data).__name__
+            found = sorted(data)[:8] if isinstance(data, dict) else type(data).__name__
             raise InputError("calibrators", found, f"give {sorted(expected)}")
         calibrators: dict[str, Calibrator] = {}
         joint = None

@@ -62,6 +62,7 @@ def build(
     names = tuple(f"p_{head}" for head in calibrated(manifest.heads))
     with _naming(SAMPLE):
         sample = Sample.from_json(parse(files[SAMPLE], SAMPLE), transform.sources, names)
+        transform.apply(sample.columns)  # of types that its features read
     return transform, network, probabilities, first_stage, sample
 
 
@@ -70,8 +71,8 @@ def _naming(file: str) -> Iterator[None]:
     """A refused value is a refused file."""
     try:
         yield
-    except InputError as error:
-        raise BundleError(f"{file}: {error}") from None
+    except (InputError, UnicodeError) as error:  # JSON may hold half a character
+        raise BundleError(f"{file}: {str(error)[:500]}") from None
 
 
 def _network(manifest: Manifest, transform: CompiledTransform) -> MultiTask:

@@ -63,10 +63,11 @@ class Registry:
         Raises:
             BundleError: there is none before, no such bundle here, or it must not serve.
         """
+        if self.pointer is None:  # asked first: the lock would make the folder of a mistyped name
+            raise BundleError(f"{self.path}: nothing was published here")
         with self._locked():
             pointer = self.pointer
-            if pointer is None:
-                raise BundleError(f"{self.path}: nothing was published here")
+            assert pointer is not None  # it is only ever replaced
             if to is None:
                 if not pointer.before:
                     raise BundleError(f"{self.path}: {pointer.current} is the first; none was before it")
@@ -91,9 +92,12 @@ class Registry:
         """Of the bundles kept here, files checked.
 
         Raises:
-            BundleError: one was altered.
+            BundleError: one was altered, or there is none.
         """
-        return [folder.read(self.path / each)[0] for each in self.ids()]
+        ids = self.ids()
+        if not ids:
+            raise BundleError(f"{self.path}: nothing was published here")
+        return [folder.read(self.path / each)[0] for each in ids]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

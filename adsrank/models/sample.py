@@ -133,7 +133,8 @@ def _finite(value: Any) -> Any:
 def _column(where: str, data: Any) -> pa.Array:
     if (
         not isinstance(data, dict)
-        or data.get("type") not in TYPES
+        or not isinstance(data.get("type"), str)
+        or data["type"] not in TYPES
         or not isinstance(data.get("values"), list)
     ):
         raise InputError(f"{where}.type", _named(data, "type"), f"give one of {', '.join(TYPES)}")

@@ -56,7 +56,7 @@ def fit(
     from calibration.sample import read_sample
     from serving.cli.score_file import ScoreFile
 
-    if not target.parent.is_dir():
+    if not target.parent.is_dir() or target.is_dir():
         raise InputError("target", str(target), "give a file in a folder that exists")
     source = ScoreFile.open(file)
     names = source.segments(segment)
@@ -86,7 +86,10 @@ def fit(
         )
         for when, part in (("before", later), ("after", after))
     }
-    target.write_text(json.dumps(calibrator.to_json(), allow_nan=False) + "\n", encoding="utf-8")
+    try:
+        target.write_text(json.dumps(calibrator.to_json(), allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError("target", str(target), f"it cannot be written: {error.strerror}") from None
     if as_json:
         emit_json({"fitted_rows": cut, **{name: found.to_json() for name, found in reports.items()}})
         return

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 CHECK_FAILED, INPUT_ERROR = 1, 2
 
@@ -22,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print data instead of tables
 
 def fail(message: str, code: int) -> NoReturn:
     """One line on standard error, then the exit code."""
-    err.print(f"[red]error:[/red] {message}", markup=True, soft_wrap=True)
+    err.print(Text.assemble(("error:", "red"), " ", shown(message)), soft_wrap=True)
     sys.exit(code)
 
 
@@ -36,12 +37,17 @@ def emit_json(data: Any) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on standard output; every column but the first is set to the right."""
-    grid = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    grid = Table(title=Text(shown(title)), title_justify="left", title_style="bold", header_style="dim")
     for number, column in enumerate(columns):
         grid.add_column(column, justify="left" if number == 0 else "right")
     for row in rows:
-        grid.add_row(*(str(cell) for cell in row))
+        grid.add_row(*(Text(shown(cell)) for cell in row))
     out.print(grid)
+
+
+def shown(cell: object) -> str:
+    """As text: brackets are no markup, and what would steer the terminal is written out."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(cell))
 
 
 def units(micros: float) -> str:

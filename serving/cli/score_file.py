@@ -82,6 +82,8 @@ class ScoreFile:
         if not self.has(name):
             known = ", ".join(self._table.column_names[:20])
             raise InputError(name, "absent", f"{self._path.name} has the columns {known}")
+        if self._table.column_names.count(name) > 1:
+            raise InputError(name, "there twice", "give each column a name of its own")
         column = self._table[name].combine_chunks()
         if column.null_count:
             row = pc.index(column.is_null(), True).as_py()

@@ -100,8 +100,11 @@ def test_a_chain_asks_for_the_segments_of_its_steps():
 
 def test_chains_nested_too_deep_are_refused():
     chain = Chain([PlattCalibrator()])
+    document = chain.clone().fit([0.1, 0.2], [0, 1]).to_json()
     for _ in range(5):
         chain = Chain([chain])
-    document = chain.fit([0.1, 0.2], [0, 1]).to_json()
+        document = {"kind": "chain", "version": 1, "params": {}, "state": {"steps": [document]}}
     with pytest.raises(CalibrationError, match="too deep"):
         from_json(document)
+    with pytest.raises(CalibrationError, match="too deep"):
+        chain.fit([0.1, 0.2], [0, 1])

@@ -3,22 +3,28 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.validation import check_is_fitted
 
 from calibration import (
     CalibrationError,
     Chain,
+    DriftCorrector,
     IsotonicCalibrator,
     PlattCalibrator,
+    SamplingCorrection,
     SegmentCalibrator,
     metrics,
 )
@@ -55,6 +61,27 @@ def test_a_margin_is_read_as_log_odds():
     (X, y), (later, later_y) = rows(), rows(seed=1)
     found = CalibratedClassifier(LinearSVC()).fit(X, y).predict_proba(later)[:, 1]
     assert 0.9 < metrics.pcoc(found, later_y) < 1.1
+
+
+def test_large_margins_are_told_apart_as_the_model_does():
+    """A margin of 25 and one of 900 were both read as certain, and tied."""
+    rng = np.random.default_rng(0)
+    X = 50.0 * rng.normal(size=(4_000, 3))
+    y = rng.random(4_000) < 1 / (1 + np.exp(-X[:, 0] / 50.0))
+    made = CalibratedClassifier(SGDClassifier(random_state=0)).fit(X[:2_000], y[:2_000])
+    margin = made.estimator_.decision_function(X[2_000:])
+    p = made.predict_proba(X[2_000:])[:, 1]
+    assert np.abs(margin).max() > 100.0
+    assert metrics.auc(p, y[2_000:]) == pytest.approx(roc_auc_score(y[2_000:], margin), abs=1e-12)
+
+
+def test_a_model_that_says_no_number_is_refused():
+    class Lost(LogisticRegression):
+        def predict_proba(self, X):
+            return np.full((len(X), 2), np.nan)
+
+    with pytest.raises(CalibrationError, match=r"scores\[0\]: nan"):
+        CalibratedClassifier(Lost()).fit(*rows(200))
 
 
 def test_a_frozen_model_is_left_as_it_is_and_calibrated_on_all_rows():
@@ -104,6 +131,27 @@ def test_pipelines_searches_and_clones_take_it_for_one_of_their_own():
     nested = {"calibratedclassifier__calibrator__ridge": [0.1, 100.0]}
     assert GridSearchCV(made, nested, cv=2, scoring="neg_log_loss").fit(X, y).best_score_ < 0.0
     assert len(cross_val_score(made, X, y, cv=2, scoring="neg_brier_score")) == 2
+
+
+@pytest.mark.parametrize(
+    "last",
+    [IsotonicCalibrator(), SamplingCorrection(0.5), Chain([PlattCalibrator(), DriftCorrector()])],
+    ids=repr,
+)
+def test_a_calibrator_is_a_step_of_a_pipeline(last):
+    rng = np.random.default_rng(0)
+    z = rng.normal(-1.0, 1.0, 2_000)
+    y = rng.random(2_000) < 1 / (1 + np.exp(-0.5 * z))
+    steps = make_pipeline(FunctionTransformer(expit), PlattCalibrator(), last)
+    found = steps.fit(z, y).transform(z)
+    first = PlattCalibrator().fit(expit(z), y)
+    assert np.array_equal(
+        found, last.clone().fit(first.transform(expit(z)), y).transform(first.transform(expit(z)))
+    )
+    assert "PlattCalibrator" in steps._repr_html_()
+    check_is_fitted(first)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(PlattCalibrator())
 
 
 def test_those_with_scores_alone_calibrate_them_in_a_data_frame_by_segment():

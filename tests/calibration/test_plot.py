@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from calibration import CalibrationError
 from calibration.plot import plot_reliability
@@ -18,6 +19,17 @@ def test_the_same_data_give_the_same_picture(tmp_path, name, magic):
     second = plot_reliability(*rare(), str(tmp_path / "again" / name), title="clicks")
     assert first.read_bytes().startswith(magic)
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_weight_of_every_row_makes_no_interval_narrower(tmp_path, monkeypatch):
+    """Rows that weigh a hundred each were drawn as a hundred rows each."""
+    drawn = []
+    monkeypatch.setattr(Axes, "errorbar", lambda self, x, y, yerr, **_: drawn.append(yerr))
+    scores, labels = rare()
+    for weight in (np.ones(4_000), np.full(4_000, 100.0)):
+        plot_reliability(scores, labels, tmp_path / "r.png", weight)
+    assert drawn[0].min() > 0.0
+    assert drawn[1] == pytest.approx(drawn[0], rel=1e-9)
 
 
 def test_bins_without_positives_and_large_scores_can_be_drawn(tmp_path):

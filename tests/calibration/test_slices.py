@@ -61,3 +61,8 @@ def test_groups_too_small_to_judge_are_left_out():
     rows = metrics.pcoc_by_group(scores, labels, group, min_observed=100.0)
     assert [row.group for row in rows] == [7, 2**53 + 1]
     assert all(0.8 < row.pcoc < 1.2 for row in rows)
+
+
+def test_a_row_without_weight_is_not_counted():
+    (row,) = metrics.pcoc_by_group([0.1, 0.2], [1, 0], ["a", "a"], weight=[1.0, 0.0])
+    assert (row.rows, row.predicted, row.observed) == (1, 0.1, 1.0)

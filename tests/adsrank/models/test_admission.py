@@ -81,6 +81,12 @@ def test_a_priced_head_that_is_off_for_certain_is_refused(trained, head, low, pc
     Admission(calibration_off=0.5).admit(bundle)
 
 
+def test_to_leave_the_interval_out_hides_nothing(trained):
+    held = HeldOut(rows=200_000, positives=100_000, pcoc=5.0)
+    with pytest.raises(BundleError, match=r"held-out PCOC of click 5"):
+        Admission().admit(described(trained.bundle, click=held))
+
+
 @pytest.mark.parametrize(
     "held",
     [
@@ -88,6 +94,7 @@ def test_a_priced_head_that_is_off_for_certain_is_refused(trained, head, low, pc
         HeldOut(rows=9000, positives=2, pcoc=0.4, low=0.16, high=0.81),  # a bootstrap of two is no proof
         HeldOut(rows=6557, positives=74, pcoc=1.57, low=1.31, high=1.89),  # seen: an hour later it was .75
         HeldOut(rows=9000, positives=0),
+        HeldOut(rows=9000, positives=90, pcoc=2.0),
         HeldOut(rows=9000, positives=90_000, pcoc=1.09, low=1.08, high=1.10),
     ],
 )

@@ -69,6 +69,30 @@ def no_object(data):
     tree(data)["tree_param"] = "x"
 
 
+def shared_child(data):
+    tree(data)["left_children"][0] = tree(data)["right_children"][0]
+
+
+def endless_number(data):
+    tree(data)["base_weights"][0] = float("inf")
+
+
+def no_direction(data):
+    tree(data)["default_left"][0] = 7
+
+
+def no_base_score(data):
+    data["learner"]["learner_model_param"]["base_score"] = "nan"
+
+
+def half_a_bracket(data):
+    data["learner"]["learner_model_param"]["base_score"] = "[1E0"
+
+
+def many_base_scores(data):
+    data["learner"]["learner_model_param"]["base_score"] = "[1E0,2E0]"
+
+
 def no_trees(data):
     data["learner"]["gradient_booster"]["model"]["trees"] = []
 
@@ -80,7 +104,8 @@ def nothing(data):
 @pytest.mark.parametrize(
     "harm",
     [backwards, outside, no_such_feature, nan_leaf, short_column, another_booster, another_objective, wide,
-     a_category, huge_number, no_object, no_trees, nothing],
+     a_category, huge_number, shared_child, endless_number, no_direction, no_base_score, many_base_scores,
+     half_a_bracket, no_object, no_trees, nothing],
 )  # fmt: skip
 def test_a_hostile_booster_is_refused_before_the_library_walks_it(trained, harm):
     stage = trained.bundle.first_stage
@@ -88,6 +113,20 @@ def test_a_hostile_booster_is_refused_before_the_library_walks_it(trained, harm)
     harm(data)
     with pytest.raises(InputError):
         BoosterStage.from_json(data, stage.tensors(), trained.bundle.transform)
+
+
+def test_what_was_not_checked_never_reaches_the_library(trained, planted):
+    """A parent of -14, or parameters of other types, ended the process inside XGBoost."""
+    stage = trained.bundle.first_stage
+    batch = trained.bundle.transform.apply(planted.table.slice(0, 100))
+    data = stage.to_json()
+    tree(data)["parents"][-1] = -14
+    tree(data)["tree_param"] |= {"num_deleted": "-1", "num_feature": "99999"}
+    data["learner"] |= {"feature_names": 7, "feature_types": ["c"], "attributes": {"best_iteration": []}}
+    data["version"] = [0, -1, 2**31]
+    again = BoosterStage.from_json(data, stage.tensors(), trained.bundle.transform)
+    assert np.array_equal(again.score(batch), stage.score(batch))
+    assert again.to_json() == stage.to_json()
 
 
 @pytest.mark.parametrize("data", [None, [1], {}, "tree"])

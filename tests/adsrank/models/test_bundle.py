@@ -214,6 +214,39 @@ def with_sample(edit):
     return change
 
 
+def of_a_type_that_is_a_list(data):
+    data["columns"]["similarity"]["type"] = ["float"]
+
+
+def that_the_feature_cannot_read(data):
+    data["columns"]["similarity"] = {"type": "string", "values": ["near"] * 200}
+
+
+def half_a_character(path, manifest):
+    text = (path / "transform.json").read_text()
+    assert '"phone"' in text
+    (path / "transform.json").write_text(text.replace('"phone"', '"\\ud800"'))
+
+
+def more_than_any_number(path, manifest):
+    text = (path / "first_stage.json").read_text()
+    (path / "first_stage.json").write_text(text.replace('"id":0', '"id":1e999', 1))
+
+
+def many_calibrators(path, manifest):
+    data = json.loads((path / "calibrators.json").read_text())
+    (path / "calibrators.json").write_text(json.dumps(data | {f"head{k}": 1 for k in range(50_000)}))
+
+
+def endless_names(path, manifest):
+    data = json.loads((path / "transform.json").read_text())
+    (path / "transform.json").write_text(json.dumps(data | {"version": "k" * 100_000}))
+
+
+def endless_head(path, manifest):
+    manifest["held_out"]["\n\x1b[31m" + "k" * 100_000] = {"rows": "many"}
+
+
 def without_a_column(data):
     del data["columns"]["similarity"]
 
@@ -284,6 +317,13 @@ def another_first_stage(path, manifest):
         (endless_header, "weights.safetensors: not safetensors"),
         (with_sample(without_a_column), "sample.json: columns"),
         (with_sample(of_an_unknown_type), "sample.json: columns.similarity.type"),
+        (with_sample(of_a_type_that_is_a_list), "sample.json: columns.similarity.type"),
+        (with_sample(that_the_feature_cannot_read), "sample.json: similarity: 'string' is refused"),
+        (half_a_character, "transform.json: 'utf-8' codec"),
+        (more_than_any_number, "first_stage.json: not valid JSON: 1e999 is not a number here"),
+        (many_calibrators, "calibrators.json"),
+        (endless_names, "transform.json: "),
+        (endless_head, r"manifest.json: 'held_out.\n\x1b[31mkkk"),
         (with_sample(of_another_type), "sample.json: columns.ad_id"),
         (with_sample(of_too_many_rows), "sample.json: columns"),
         (with_sample(of_uneven_rows), "sample.json: columns"),
@@ -300,6 +340,8 @@ def test_a_bundle_of_a_hostile_author_is_refused_by_file(copy, change, names):
     with pytest.raises(BundleError) as refused:
         Bundle.load(copy)
     assert names in str(refused.value)
+    assert len(str(refused.value)) < 700
+    assert str(refused.value).isprintable()
 
 
 def test_the_hostile_authors_tools_alone_do_no_harm(copy, saved):
@@ -370,5 +412,14 @@ def test_an_oversized_file_is_refused_unread(copy, monkeypatch):
 def test_a_folder_that_is_no_bundle_is_named(tmp_path):
     with pytest.raises(BundleError, match="no such bundle"):
         Bundle.load(tmp_path / "nowhere")
+    with pytest.raises(BundleError, match="no such bundle"):
+        Bundle.load("a" * 300)
     with pytest.raises(BundleError, match=r"manifest\.json"):
         Bundle.load(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_named(trained, tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "bundle", tmp_path / ("a" * 300)):
+        with pytest.raises(BundleError, match="cannot be written"):
+            trained.bundle.save(path)

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from adsrank.errors import BundleError
+from adsrank.models import pointer
 from adsrank.models.admission import Admission
 from adsrank.models.bundle import Bundle
 from adsrank.models.pointer import resolve
@@ -116,11 +117,26 @@ def test_a_pointer_that_is_a_link_is_not_followed(registry, bundles, tmp_path):
 
 
 def test_nothing_published_is_nothing_to_go_back_to(registry, bundles):
-    with pytest.raises(BundleError, match="nothing was published"):
-        registry.rollback()
+    for ask in (registry.rollback, registry.manifests):
+        with pytest.raises(BundleError, match="nothing was published"):
+            ask()
+    assert not registry.path.exists()
     registry.publish(bundles[0])
     with pytest.raises(BundleError, match="no bundle '\\.\\./x'"):
         registry.rollback(to="../x")
+
+
+def test_a_pointer_that_finds_no_room_leaves_the_one_before(registry, bundles, monkeypatch):
+    a, b, _ = (registry.publish(path) for path in bundles)
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pointer.os, "fsync", fail)
+    with pytest.raises(BundleError, match=r"current\.json: cannot be written: No space left"):
+        registry.rollback(to=b)
+    assert registry.pointer.before == (a, b)
+    assert {each.name for each in registry.path.iterdir() if each.is_file()} == {".lock", "current.json"}
 
 
 def test_the_pointer_is_one_plain_file(registry, bundles):

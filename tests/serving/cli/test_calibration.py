@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from adsrank.errors import InputError
 from calibration import CalibrationError, from_json, metrics
 from serving.cli import app
+from serving.cli.console import fail
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -135,6 +136,16 @@ def test_a_bad_file_or_place_is_one_line_and_exit_2(tmp_path, scored):
     for words in (("report", good, "--plot", tmp_path / "r.exe"), ("report", good, "--plot", "/no/r.png")):
         with pytest.raises((InputError, CalibrationError)):
             adsrank(*words)
+    for words in (("report", good, "--plot", tmp_path / "r.png"), ("fit", good, tmp_path / "r.png")):
+        (tmp_path / "r.png").mkdir(exist_ok=True)
+        with pytest.raises((InputError, CalibrationError), match=r"path|target"):
+            adsrank(*words, "--replicates", 20)
+    with pytest.raises(InputError, match="it cannot be written"):
+        adsrank("fit", good, "/proc/c.json", "--replicates", 20)
+    twice = tmp_path / "twice.csv"
+    twice.write_text("score,label,score\n0.1,0,0.2\n0.2,1,0.3\n")
+    with pytest.raises(InputError, match="score: 'there twice'"):
+        adsrank("report", twice)
     with pytest.raises(InputError, match="method"):
         adsrank("fit", good, tmp_path / "c.json", "--method", "magic")
     command = [sys.executable, "-c", "from serving.cli import main; main()", "calibration", "report", noise]
@@ -142,3 +153,15 @@ def test_a_bad_file_or_place_is_one_line_and_exit_2(tmp_path, scored):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("error: file")
+
+
+def test_brackets_in_names_are_no_markup(tmp_path, scored, capsys):
+    """`pip install "adsrank[onnx]"` was shown without its end, and a segment [/b] was a traceback."""
+    file = tmp_path / "[b]scored[b].csv"
+    scored.assign(segment="[/b]" + scored["segment"] + "\x1b[2J").to_csv(file, index=False)
+    said = adsrank("report", file, "--replicates", 20)
+    assert "[b]scored[b].csv" in said
+    assert "[/b]search\\x1b[2J" in said
+    with pytest.raises(SystemExit):
+        fail('[/b]: pip install "adsrank[onnx]"', 2)
+    assert capsys.readouterr().err == 'error: [/b]: pip install "adsrank[onnx]"\n'

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adsrank.catalog.store import Store, StoreError
 from adsrank.errors import SpaceMismatch
 from adsrank.models.bundle import Bundle
 from adsrank.models.held_out import HeldOut
@@ -80,6 +81,53 @@ def test_a_sound_bundle_after_a_broken_one_is_taken_over(runtime, settings, tmp_
     put(tmp_path / "broken", settings.bundle_folder)
     assert not runtime.refresher.refresh()
     put(tmp_path / "new", settings.bundle_folder)
+    assert runtime.refresher.refresh()
+    assert runtime.engine.release.bundle.id == fresh
+
+
+def test_a_copy_in_place_is_taken_over_once_its_last_file_is_there(runtime, settings, tmp_path):
+    """As `cp` and `rsync` write: the manifest is there before the weights are whole."""
+    fresh = renamed(settings.bundle_folder, tmp_path / "new")
+    home = settings.bundle_folder
+    content = (home / "weights.safetensors").read_bytes()
+    (home / "weights.safetensors").write_bytes(content[:-100])
+    shutil.copy(tmp_path / "new" / "manifest.json", home)
+    assert not runtime.refresher.refresh()
+    (home / "weights.safetensors").write_bytes(content)
+    assert runtime.refresher.refresh()
+    assert runtime.engine.release.bundle.id == fresh
+
+
+def test_what_was_published_while_a_server_started_is_taken_over(settings, tmp_path, monkeypatch):
+    fresh = renamed(settings.bundle_folder, tmp_path / "new")
+    load = Store.load
+
+    def meanwhile(self):
+        put(tmp_path / "new", settings.bundle_folder)
+        return load(self)
+
+    with monkeypatch.context() as starting:
+        starting.setattr(Store, "load", meanwhile)
+        runtime = open_runtime(settings.model_copy(update={"refresh_seconds": 600.0}))
+    try:
+        assert runtime.engine.release.bundle.id != fresh
+        assert runtime.refresher.refresh()
+        assert runtime.engine.release.bundle.id == fresh
+        assert not runtime.refresher.refresh()
+    finally:
+        runtime.close()
+
+
+def test_what_changed_while_the_database_failed_is_taken_over_after(runtime, settings, tmp_path, monkeypatch):
+    fresh = renamed(settings.bundle_folder, tmp_path / "new")
+    put(tmp_path / "new", settings.bundle_folder)
+
+    def fail(self):
+        raise StoreError("the database does not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "load", fail)
+        assert not runtime.refresher.refresh()
     assert runtime.refresher.refresh()
     assert runtime.engine.release.bundle.id == fresh
 
