@@ -46,9 +46,9 @@ def integers(columns: Columns, name: str) -> tuple[Int64, Bool | None]:
     if raw is None:
         return np.zeros(1, np.int64), np.ones(1, np.bool_)
     if isinstance(raw, (int, np.integer)) and not isinstance(raw, bool):
-        return np.array([raw], np.int64), None
+        raw = [raw]
     values = np.asarray(raw)
-    if values.dtype == object:
+    if values.dtype == object or values.dtype == np.uint64:  # may hold what int64 does not
         return _arrow_integers(_to_arrow(values, name), name)
     if values.dtype.kind not in "iu" or values.ndim != 1:
         raise InputError(name, str(values.dtype), "give one int64 column (ids are never floats)")

@@ -72,10 +72,7 @@ def read_scale(row: FeatureRow, scales: Any) -> Scale:
     mean, deviation = _floats([data.get("mean"), data.get("deviation")], f"{where}.mean, deviation", 2)
     if not deviation > 0:
         raise InputError(f"{where}.deviation", float(deviation), "give a positive number")
-    seen = data.get("missing_seen")
-    if type(seen) is not bool:
-        raise InputError(f"{where}.missing_seen", seen, "give true or false")
-    return Scale(row.transform, float(mean), float(deviation), seen)
+    return Scale(row.transform, float(mean), float(deviation), _flag(data, "missing_seen", where))
 
 
 def read_vector(row: FeatureRow, vectors: Any) -> PassedVector:
@@ -88,10 +85,14 @@ def read_vector(row: FeatureRow, vectors: Any) -> PassedVector:
     data = _section(vectors, row.name, where)
     if data.get("size") != row.size or row.size is None:
         raise InputError(f"{where}.size", data.get("size"), f"the spec says {row.size}")
-    seen = data.get("missing_seen")
-    if type(seen) is not bool:
-        raise InputError(f"{where}.missing_seen", seen, "give true or false")
-    return PassedVector(row.size, seen)
+    return PassedVector(row.size, _flag(data, "missing_seen", where), _flag(data, "known", where))
+
+
+def _flag(data: Mapping[str, Any], name: str, where: str) -> bool:
+    found = data.get(name)
+    if type(found) is not bool:
+        raise InputError(f"{where}.{name}", found, "give true or false")
+    return found
 
 
 def _seen(data: Any, where: str) -> Seen | None:

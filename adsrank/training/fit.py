@@ -1,13 +1,16 @@
 """Fitting the network: minibatches sliced from column tensors, the exposure refitted between epochs."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter, thread_time
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from adsrank.errors import InputError
 from adsrank.features.batch import FeatureBatch
 from adsrank.features.transform import CompiledTransform
 from adsrank.models.exposure import ExposureCurve, fit_exposure
@@ -185,9 +188,8 @@ class _Fit:
             done += len(offered.ids)
             self.progress("train", standing.epoch * n + done, self.config.epochs * n)
             if since == TELL_EVERY:
-                self.journal.record(
+                self._tell(
                     "train",
-                    self.stepper.step,
                     {"epoch": standing.epoch, "loss": told / since, "learning_rate": self.stepper.rate()},
                 )
                 told, since = 0.0, 0
@@ -229,21 +231,29 @@ class _Fit:
             batch, labels = evenly(self.known, self.config.window_rows)
             standing.exposure = _exposure(labels, self._placed(batch), self.config)
         standing.losses.append(self._loss(standing.exposure))
+        told = {
+            "epoch": standing.epoch,
+            "loss": standing.losses[-1],
+            "best_loss": min(standing.losses[-1], standing.best_loss),
+            "rows_per_s": len(self.known) * len(standing.losses) / max(standing.seconds, 1e-9),
+        }
+        self._tell("later", told)
         if standing.losses[-1] <= standing.best_loss:
             standing.best, standing.best_loss, standing.waited = _copy(self.network), standing.losses[-1], 0
             standing.best_exposure = standing.exposure
         else:
             standing.waited += 1
-        self.journal.record(
-            "later",
-            self.stepper.step,
-            {
-                "epoch": standing.epoch,
-                "loss": standing.losses[-1],
-                "best_loss": standing.best_loss,
-                "rows_per_s": len(self.known) * len(standing.losses) / max(standing.seconds, 1e-9),
-            },
-        )
+
+    def _tell(self, part: str, values: dict[str, Any]) -> None:
+        """Note the figures; a fit that diverged ends here, before its weights count as the best."""
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise InputError(
+                    f"{part} {name}",
+                    value,
+                    f"the fit diverged by step {self.stepper.step}: lower learning_rate",
+                )
+        self.journal.record(part, self.stepper.step, values)
 
     def _placed(self, batch: FeatureBatch) -> np.ndarray:
         """[n, placed heads] of the network's probabilities; each worker scores its share."""

@@ -60,7 +60,8 @@ class Labels:
         """From a table, or a piece of one.
 
         Where the table tells the conversions' delays, those past the window no longer count: a shorter
-        window than the table was joined with changes the labels. A window of 0 takes labels as final.
+        window than the table was joined with changes the labels. So do those after the table's last row, of
+        which no more than a part is known. A window of 0 takes labels as final.
 
         Parameters:
             until: of a piece, the moment of the whole table's last row (microseconds since 1970).
@@ -87,9 +88,10 @@ class Labels:
         delay, elapsed = None, (last - time) / SECOND_US
         if "conversion_delay_s" in table.column_names:
             delay = read.delays(conversion)
-            elapsed = np.maximum(elapsed, delay)  # what came after the last row is known as well
             if window:
-                conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
+                # Past the window, or after the last row: until then all rows are watched, and none longer.
+                late = delay > np.minimum(window / SECOND_US, elapsed)
+                conversion = np.where(late, 0.0, conversion)
                 delay = np.where(conversion > 0, delay, 0.0)
         return cls(
             time,

@@ -78,7 +78,8 @@ def fit_with_workers(
             ),
         ).fit()
     except Exception as error:
-        raise WorkersError(f"workers: {str(error).strip().splitlines()[-1][:200]}") from error
+        said = str(error).strip() or type(error).__name__
+        raise WorkersError(f"workers: {said.splitlines()[-1][:200]}") from error
     finally:
         if own:
             ray.shutdown()

@@ -348,3 +348,11 @@ def test_the_example_of_a_feature_table_compiles_on_a_training_table(planted):
     assert len(batch) == 2000
     assert fitted.sequences_ == [(50, 2)]
     assert set(fitted.surfaces_) == {"home", "search"}
+
+
+@pytest.mark.parametrize("value", [2**63, np.array([2**63, 1], np.uint64), [2**63]])
+def test_an_id_that_int64_does_not_hold_is_refused_by_name(value):
+    table = pa.table({"ad_id": pa.array([5, 5, 9])})
+    fitted = CompiledTransform.fit(table, spec(row("ad", "ad_id", "integer", "vocabulary", min_count=1)))
+    with pytest.raises(InputError, match="ad_id"):
+        fitted.apply({"ad_id": value})

@@ -48,6 +48,13 @@ def test_a_flag_that_training_never_saw_stays_silent():
     assert fitted.apply(table([None])).ad.numbers[:, 2:].tolist() == [[0.0] * 4]
 
 
+def test_a_vector_that_training_never_saw_stays_silent():
+    fitted = CompiledTransform.fit(table([None, None]), SPEC)
+    again = CompiledTransform.from_json(json.loads(json.dumps(fitted.to_json())))
+    for transform in (fitted, again):
+        assert transform.apply(table([[1.0, 2.0, 3.0], None])).ad.numbers[:, 2:].tolist() == [[0.0] * 4] * 2
+
+
 def test_arrays_fixed_lists_and_lists_read_the_same(fitted):
     rows = np.arange(6, dtype=np.float32).reshape(2, 3)
     one = fitted.apply({"content": rows, "ad_age_days": np.zeros(2)}).ad.numbers

@@ -66,6 +66,22 @@ def test_what_is_known_of_conversions_comes_with_their_delays():
         assert LateRule.fit(seen, late).law.complete(seen.elapsed_s) == pytest.approx(truth, abs=0.06)
 
 
+def test_a_conversion_after_the_last_row_is_not_known_yet():
+    """Else the rows that have one would count as watched for longer than their neighbours."""
+    found = late_table()
+    delay = found["conversion_delay_s"].to_pylist()
+    delay[-20:] = [7_200.0] * 20  # the last of these rows are less than two hours before the end
+    bought = pa.array([int(one is not None) for one in delay], pa.int8())
+    for name, values in (("conversion", bought), ("conversion_delay_s", pa.array(delay))):
+        found = found.set_column(found.column_names.index(name), name, values)
+    known, before = Labels.read(found, 3.0), Labels.read(late_table(), 3.0)
+    assert np.array_equal(known.elapsed_s, (known.time[-1] - known.time) / 1e6)
+    assert known.elapsed_s[-20:].max() < 7_200
+    assert not known.conversion[-20:].any()
+    assert np.array_equal(known.conversion[:-20], before.conversion[:-20])
+    assert Labels.read(found, 0.0).conversion.sum() == bought.to_numpy().sum()  # labels are final
+
+
 def test_a_piece_knows_the_end_of_its_table():
     whole = Labels.read(late_table(), 3.0)
     piece = Labels.read(late_table().slice(0, 1000), 3.0, int(whole.time[-1]))

@@ -16,7 +16,7 @@ from adsrank.errors import InputError
 from adsrank.features.spec import FeatureSpec
 from adsrank.models.bundle import Bundle
 from adsrank.models.config import ModelConfig
-from adsrank.training import TrainConfig, run
+from adsrank.training import TrainConfig, run, train
 from adsrank.training.prepare import prepare_table
 from adsrank.training.run import fingerprint
 from adsrank.training.run_folder import RunFolder
@@ -149,6 +149,8 @@ def test_a_fit_that_diverges_says_so(few_rows, tmp_path):
     config = TrainConfig(epochs=3, batch_size=64, learning_rate=1.0, model=ModelConfig(sequence=None))
     with pytest.raises(InputError, match=r"the fit diverged by step .* lower learning_rate"):
         run(tmp_path / "t.parquet", tmp_path / "out", config, folder=tmp_path / "run")
+    with pytest.raises(InputError, match="the fit diverged"):
+        train(few_rows, config=config)
 
 
 def test_lines_after_the_checkpoint_are_dropped_and_a_torn_one_with_them(tmp_path):
