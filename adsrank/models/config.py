@@ -37,6 +37,11 @@ class SequenceConfig(Settings):
     layers: int = Field(1, ge=0, le=4, description="Of the encoder; 0 attends to the actions as they are.")
     feed_forward: int = Field(64, ge=1, le=2048)
     ages: int = Field(8, ge=2, le=64, description="Knots of the encoding of an action's age.")
+    summary: bool = Field(
+        False,
+        description="The maximum and the newest of the encoded actions as numbers of the request, beside "
+        "what each ad finds in them. A maximum grows with a user's history, and scores drift with it.",
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> Self:

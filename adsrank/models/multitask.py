@@ -73,7 +73,7 @@ class MultiTask(nn.Module):
             for _, columns in request.sequences:
                 self.sequences.append(SequenceEncoder(columns, width, offered, config.sequence))
             found = config.sequence.width * len(self.sequences)
-            numbers = (numbers[0] + 2 * found, numbers[1] + found)
+            numbers = (numbers[0] + (2 * found if config.sequence.summary else 0), numbers[1] + found)
         summary = config.summary
         self.request_summary = Summary(fields[0], summary.request) if summary.request else None
         self.ad_summary = Summary(fields[1], summary.ad) if summary.ad else None
@@ -189,8 +189,10 @@ class MultiTask(nn.Module):
             if of_row is None and not torch.compiler.is_compiling():  # a graph's shapes are not the data's
                 each = each.trimmed()
             vectors = self.embedding(each.ids)[..., : self.config.embedding]
-            encoded, summary = encoder.encode(vectors, each.ids.any(2), each.age)
-            told.append(summary if of_row is None else summary.index_select(0, of_row))
+            encoded = encoder.encode(vectors, each.ids.any(2), each.age)
+            if self.config.sequence is not None and self.config.sequence.summary:
+                summary = encoder.summary(encoded)
+                told.append(summary if of_row is None else summary.index_select(0, of_row))
             found.append(encoder.attend(encoded, offered, of_row))
         return asked._replace(numbers=torch.cat(told, 1)), offered._replace(numbers=torch.cat(found, 1))
 

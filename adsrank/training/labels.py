@@ -47,7 +47,7 @@ class Labels:
     delay_s: Float64 | None = None
     """Seconds from click to conversion, 0 without one; None where the table does not have the column."""
     elapsed_s: Float64 | None = None
-    """Seconds from the ad shown to the table's end, for which a conversion could be known."""
+    """Seconds from the ad shown to the table's last row."""
     known: Float64 | None = None
     """The share of conversions known at the row's age, by a law of older clicks too; None: by the law of the
     rows that are trained on."""
@@ -60,8 +60,7 @@ class Labels:
         """From a table, or a piece of one.
 
         Where the table tells the conversions' delays, those past the window no longer count: a shorter
-        window than the table was joined with changes the labels. So do those after the table's last row, of
-        which no more than a part is known. A window of 0 takes labels as final.
+        window than the table was joined with changes the labels. A window of 0 takes labels as final.
 
         Parameters:
             until: of a piece, the moment of the whole table's last row (microseconds since 1970).
@@ -89,9 +88,7 @@ class Labels:
         if "conversion_delay_s" in table.column_names:
             delay = read.delays(conversion)
             if window:
-                # Past the window, or after the last row: until then all rows are watched, and none longer.
-                late = delay > np.minimum(window / SECOND_US, elapsed)
-                conversion = np.where(late, 0.0, conversion)
+                conversion = np.where(delay > window / SECOND_US, 0.0, conversion)
                 delay = np.where(conversion > 0, delay, 0.0)
         return cls(
             time,
@@ -118,15 +115,19 @@ class Labels:
         return np.maximum(curve.of(self.position, self.gap), 1e-6)
 
     def feedback(self, window_s: float) -> Feedback:
-        """What is known of the rows' conversions, and since when.
+        """What was known of the rows' conversions when the last of them was shown, and since when.
+
+        A conversion after that is left out: those who have one would count as watched for longer than
+        their neighbours.
 
         Raises:
             InputError: a conversion without its delay; names the column and row.
         """
         if self.delay_s is None or self.elapsed_s is None:
             raise InputError("conversion_delay_s", "absent", "late conversions need each one's delay")
-        delay = np.where(self.conversion > 0, self.delay_s, np.nan)
-        return Feedback(self.conversion, delay, self.elapsed_s, window_s)
+        known = (self.conversion > 0) & (self.delay_s <= self.elapsed_s)
+        delay = np.where(known, self.delay_s, np.nan)
+        return Feedback(known.astype(np.float64), delay, self.elapsed_s, window_s)
 
     def aged(self, rule: LateRule) -> "Labels":
         """The same with `known` by the rule's law, if it has one."""

@@ -66,22 +66,22 @@ class SequenceEncoder(nn.Module):
     """Actions -> what they say of the user, and of the user before one candidate.
 
     An action is A [e_1; ...; e_C] + sum_j h_j(age) T_j: its embeddings (interest, type, ...) and its age
-    between learned knots T_j (h_j the hat functions on log(1 + seconds)). A transformer encodes them;
-    the maximum and the newest of its outputs join the request's numbers. A candidate reads them by target
-    attention, softmax(q K' / sqrt d) V with q from the ad's features, and the result joins its numbers.
+    between learned knots T_j (h_j the hat functions on log(1 + seconds)). A transformer encodes them. A
+    candidate reads its outputs by target attention, softmax(q K' / sqrt d) V with q from the ad's features,
+    and the result joins its numbers; their maximum and the newest may join the request's.
 
     Source: TransAct (Xia et al., KDD 2023), which puts the candidate's embedding beside every action
     before the transformer. That costs a transformer run a candidate; here the transformer runs once a
     request and a candidate costs two products with the [L, d] outputs (attention as in Deep Interest
     Network, Zhou et al., KDD 2018). What is lost: the candidate cannot change how actions see each other.
 
-    Without an action both results are exactly 0.
+    Without an action all of it is exactly 0.
     """
 
     def __init__(self, columns: int, embedding: int, ad: int, config: SequenceConfig) -> None:
         """`columns` of an action, `ad` columns of the candidate's half."""
         super().__init__()
-        self.summary, self.width = 2 * config.width, config.width
+        self.width = config.width
         self.action = nn.Parameter(torch.empty(config.width, columns * embedding))
         self.age = nn.Parameter(torch.empty(config.ages, config.width))
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
@@ -98,8 +98,8 @@ class SequenceEncoder(nn.Module):
         for weight in (self.query, self.value):
             weight.normal_(0.0, 1.0 / math.sqrt(weight.shape[1]), generator=generator)
 
-    def encode(self, vectors: Tensor, there: Tensor, age: Tensor) -> tuple[Encoded, Tensor]:
-        """The sequence, and its summary float32 [r, 2 d].
+    def encode(self, vectors: Tensor, there: Tensor, age: Tensor) -> Encoded:
+        """The sequence, for `summary` and `attend`.
 
         Parameters:
             vectors: embeddings float32 [r, L, C, E], oldest action first.
@@ -108,9 +108,12 @@ class SequenceEncoder(nn.Module):
         """
         penalty = there.logical_not() * APART
         x = (self._actions if len(there) == 1 else self._by_length)(vectors, age, penalty)
-        some = there.any(1, keepdim=True).to(x.dtype)
-        most = (x + penalty.unsqueeze(2)).amax(1)
-        return Encoded(x, penalty, some), torch.cat([most, x[:, -1]], 1) * some
+        return Encoded(x, penalty, there.any(1, keepdim=True).to(x.dtype))
+
+    def summary(self, encoded: Encoded) -> Tensor:
+        """The maximum and the newest of the outputs, float32 [r, 2 d]."""
+        most = (encoded.actions + encoded.penalty.unsqueeze(2)).amax(1)
+        return torch.cat([most, encoded.actions[:, -1]], 1) * encoded.some
 
     def attend(self, encoded: Encoded, ad: Embedded, of_row: Tensor | None = None) -> Tensor:
         """What each candidate finds, float32 [n, d].

@@ -27,6 +27,7 @@ COMPOSED = [
     {"summary": {"request": 2, "ad": 2}},
     {"surface_tower": 3},
     {"sequence": None},
+    {"sequence": {"summary": True}},
     {
         "summary": {"request": 2},
         "interaction": {"kind": "stack", "vectors": 2, "rank": 2},

@@ -74,12 +74,14 @@ def test_a_conversion_after_the_last_row_is_not_known_yet():
     bought = pa.array([int(one is not None) for one in delay], pa.int8())
     for name, values in (("conversion", bought), ("conversion_delay_s", pa.array(delay))):
         found = found.set_column(found.column_names.index(name), name, values)
-    known, before = Labels.read(found, 3.0), Labels.read(late_table(), 3.0)
-    assert np.array_equal(known.elapsed_s, (known.time[-1] - known.time) / 1e6)
-    assert known.elapsed_s[-20:].max() < 7_200
-    assert not known.conversion[-20:].any()
-    assert np.array_equal(known.conversion[:-20], before.conversion[:-20])
-    assert Labels.read(found, 0.0).conversion.sum() == bought.to_numpy().sum()  # labels are final
+    labels = Labels.read(found, 3.0)
+    assert labels.conversion[-20:].all()
+    seen, before = (one.feedback(3 * 86_400.0) for one in (labels, Labels.read(late_table(), 3.0)))
+    assert np.array_equal(seen.elapsed_s, (labels.time[-1] - labels.time) / 1e6)
+    assert seen.elapsed_s[-20:].max() < 7_200
+    assert not seen.conversion[-20:].any()
+    assert np.isnan(seen.delay_s[-20:]).all()
+    assert np.array_equal(seen.conversion[:-20], before.conversion[:-20])
 
 
 def test_a_piece_knows_the_end_of_its_table():

@@ -80,7 +80,8 @@ def test_encoder_and_target_attention_are_their_formulas():
     w = slow.state(block)
     ad = ads(4)
     with torch.inference_mode():
-        encoded, summary = block.encode(vectors, there, age)
+        encoded = block.encode(vectors, there, age)
+        summary = block.summary(encoded)
         attended = block.attend(encoded, ad)
     for user in range(4):
         some = there[user]
@@ -103,8 +104,8 @@ def test_one_request_with_n_candidates_is_n_single_requests(user):
     ad = ads(7)
     one = [part[user : user + 1] for part in (vectors, there, age)]
     with torch.inference_mode():
-        together = block.attend(block.encode(*one)[0], ad)
-        apart = block.attend(block.encode(*(part.repeat_interleave(7, 0) for part in one))[0], ad)
+        together = block.attend(block.encode(*one), ad)
+        apart = block.attend(block.encode(*(part.repeat_interleave(7, 0) for part in one)), ad)
     assert torch.allclose(together, apart, atol=1e-6)
 
 
@@ -117,8 +118,8 @@ def test_more_padding_changes_nothing():
     ]
     with torch.inference_mode():
         short, wide = block.encode(vectors, there, age), block.encode(*longer)
-        assert torch.allclose(short[1], wide[1], atol=1e-6)
-        assert torch.allclose(block.attend(short[0], ad), block.attend(wide[0], ad), atol=1e-6)
+        assert torch.allclose(block.summary(short), block.summary(wide), atol=1e-6)
+        assert torch.allclose(block.attend(short, ad), block.attend(wide, ad), atol=1e-6)
 
 
 def test_users_with_several_candidates_are_encoded_once():
@@ -129,9 +130,9 @@ def test_users_with_several_candidates_are_encoded_once():
     for shared in (True, False):
         block, read = made(), vectors.clone().requires_grad_()
         if shared:
-            attended = block.attend(block.encode(read, there, age)[0], ad, of_row)
+            attended = block.attend(block.encode(read, there, age), ad, of_row)
         else:
-            attended = block.attend(block.encode(read[of_row], there[of_row], age[of_row])[0], ad)
+            attended = block.attend(block.encode(read[of_row], there[of_row], age[of_row]), ad)
         attended.square().sum().backward()
         found.append((attended.detach(), read.grad, block.action.grad, block.layers[0].into.grad))
     for once, each in zip(*found, strict=True):
@@ -165,8 +166,8 @@ def test_nobodys_actions_teach_nothing():
     """A batch of users without a history has gradients of 0, not NaN."""
     block, (vectors, _, age) = made(), sequences()
     none = torch.zeros(4, LENGTH, dtype=torch.bool)
-    encoded, summary = block.encode(vectors, none, age)
-    (summary.sum() + block.attend(encoded, ads(4)).sum()).backward()
+    encoded = block.encode(vectors, none, age)
+    (block.summary(encoded).sum() + block.attend(encoded, ads(4)).sum()).backward()
     for weight in block.parameters():
         assert weight.grad is None or (torch.isfinite(weight.grad).all() and not weight.grad.any())
 
@@ -174,6 +175,6 @@ def test_nobodys_actions_teach_nothing():
 def test_recency_and_order_of_time_matter():
     block, (vectors, there, age) = made(), sequences()
     with torch.inference_mode():
-        summary = block.encode(vectors[:1], there[:1], age[:1])[1]
-        older = block.encode(vectors[:1], there[:1], age[:1] / 2)[1]
+        summary = block.summary(block.encode(vectors[:1], there[:1], age[:1]))
+        older = block.summary(block.encode(vectors[:1], there[:1], age[:1] / 2))
     assert np.abs((summary - older).numpy()).max() > 1e-3
