@@ -4,8 +4,8 @@
 4,096, Adam, one pass, one thread; the last 20,000 rows are the hold-out. Ours trains on 180,000 and
 calibrates on the 20,000 that follow, as `adsrank train` does; the libraries, by their own trainers, train on
 all 200,000. Rates leave out reading and encoding for all, and are taken after five batches to warm up, as
-the shared script takes the libraries'. On a machine that does other work too, the rates
-per processor second are the ones to compare.
+the shared script takes the libraries'; of three passes, in turns, the quickest counts. On a machine that
+does other work too, the rates per processor second are the ones to compare.
 
     adsrank bench train
 """
@@ -43,6 +43,8 @@ MAKE_TABLE, PEERS = SHARED / "make_table.py", SHARED / "bench_ctr.py"
 FUXICTR_MODELS = Path(__file__).with_name("fuxictr_models")
 HOLD_OUT = 20_000
 BATCH, WARM = 4096, 5
+PASSES = 3
+"""Ours and the libraries' in turns, each at its quickest: noise is as large as what is asked."""
 
 LIBRARIES = {
     "fuxictr": ["fuxictr==2.3.10", "h5py", "polars", "polars-runtime-32", "tqdm"],
@@ -218,9 +220,18 @@ def rows() -> Iterator[Row]:
         table = folder / "table.npz"
         prepared = prepare(shared_table(table))
         for kind, least, ratio in (("deepfm", 45_000, 1.4), ("mmoe", 15_000, 1.2)):
-            fitted, figures = fit(prepared, CONFIGS[kind])
-            peers = {library: run_peer(library, kind, folder, table) for library in LIBRARIES}
+            passes, theirs = [], []
+            for _ in range(PASSES):
+                passes.append(fit(prepared, CONFIGS[kind]))
+                theirs.append({name: run_peer(name, kind, folder, table) for name in LIBRARIES})
+            fitted, figures = max(passes, key=lambda one: one[0].rows_per_cpu_s)
+            peers = {name: quickest([one[name] for one in theirs]) for name in LIBRARIES}
             yield from _rows(NAME_OF[kind], fitted, figures, peers, least, ratio)
+
+
+def quickest(runs: list[Peer]) -> Peer:
+    """The run of the highest rate; what a library learned is of that run too."""
+    return max(runs, key=lambda run: -1.0 if np.isnan(run.rows_per_cpu_s) else run.rows_per_cpu_s)
 
 
 NAME_OF = {"deepfm": "DeepFM", "mmoe": "MMoE"}
