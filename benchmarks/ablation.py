@@ -143,8 +143,9 @@ def earn(variant: Variant, seed: int) -> Earned:
     config = variant.config(_model(surface_tower=8)(base))
     trained = train(found.table, with_actions(ACTIONS) if variant.sequence else FeatureSpec.default(), config)
     bundle = trained.bundle
+    figure = "normalized_entropy" if variant.calibrated else "normalized_entropy_raw"
     entropy = {
-        head: trained.report["heads"][head]["normalized_entropy"]
+        head: trained.report["heads"][head][figure]
         for head in ("click", "conversion_given_click", JOINT)
     }
     if not variant.calibrated:

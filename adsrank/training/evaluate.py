@@ -19,7 +19,8 @@ Int64 = npt.NDArray[np.int64]
 def evaluate(
     raw: dict[str, Float64], probabilities: Probabilities, labels: Labels, exposure: ExposureCurve
 ) -> dict[str, dict[str, Any]]:
-    """A head's figures: rows, positives, auc, normalized_entropy, pcoc_raw, pcoc, pcoc_low, pcoc_high.
+    """A head's figures: rows, positives, auc, normalized_entropy, pcoc, pcoc_low, pcoc_high; and, before
+    calibration, normalized_entropy_raw and pcoc_raw.
 
     `auc` orders by p alone, as the auction does; normalized entropy and PCOC (predicted over observed)
     judge e g p against what was observed. Normalized entropy is relative to the base rate of these
@@ -43,6 +44,7 @@ def evaluate(
             "positives": int(label.sum()),
             "auc": _or_none(metrics.auc, after, label),
             "normalized_entropy": _or_none(metrics.normalized_entropy, after * share, label),
+            "normalized_entropy_raw": _or_none(metrics.normalized_entropy, before, label),
             "pcoc_raw": _or_none(metrics.pcoc, before, label),
             "pcoc": _or_none(metrics.pcoc, after * share, label),
             "pcoc_low": low,

@@ -346,7 +346,7 @@ def test_the_example_of_a_feature_table_compiles_on_a_training_table(planted):
     fitted = CompiledTransform.fit(table, FeatureSpec.load(EXAMPLE))
     batch = fitted.apply(table)
     assert len(batch) == 2000
-    assert fitted.sequences_ == [(50, 2)]
+    assert fitted.sequences_ == [(100, 2)]
     assert set(fitted.surfaces_) == {"home", "search"}
 
 
