@@ -145,8 +145,7 @@ def earn(variant: Variant, seed: int) -> Earned:
     bundle = trained.bundle
     figure = "normalized_entropy" if variant.calibrated else "normalized_entropy_raw"
     entropy = {
-        head: trained.report["heads"][head][figure]
-        for head in ("click", "conversion_given_click", JOINT)
+        head: trained.report["heads"][head][figure] for head in ("click", "conversion_given_click", JOINT)
     }
     if not variant.calibrated:
         bundle = Bundle(
