@@ -46,7 +46,12 @@ def market(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for row in rows:
         if row["kind"] == "campaign":
             # What a first answer leaves behind (contacts, spend) must not change the second.
-            row |= {"frequency_cap": None, "pacing": "ACCELERATED", "daily_budget_micros": 10**12}
+            row |= {
+                "frequency_cap": None,
+                "pacing": "ACCELERATED",
+                "daily_budget_micros": 10**12,
+                "lifetime_budget_micros": None,
+            }
     truth = Truth(world, rows, SEED)
     examples = history(truth, SEED, end=NOW, days=14, impressions=20_000)
     catalog, table = folder / "catalog.jsonl", folder / "examples.parquet"
