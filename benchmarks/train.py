@@ -53,8 +53,9 @@ LIBRARIES = {
 }
 NAMES = {"fuxictr": "FuxiCTR 2.3.10", "deepctr": "DeepCTR-Torch 0.3.0", "rechub": "torch-rechub 0.9.0"}
 
-# Rates, decay and warm-up were drawn at random (40 draws for DeepFM, 20 for MMoE), the best of them repeated
-# with other seeds, and chosen by the loss on the calibration rows; the hold-out was not looked at.
+# Rates, decay and warm-up were drawn at random (40 draws for DeepFM, 20 for MMoE) around rates that an older
+# search had narrowed by the hold-out; the best were repeated with other seeds, and of those the choice is the
+# least loss on the calibration rows, made without a look at the hold-out.
 _COMMON = TrainConfig(
     batch_size=BATCH,
     epochs=1,

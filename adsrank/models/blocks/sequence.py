@@ -140,7 +140,7 @@ class SequenceEncoder(nn.Module):
     def _by_length(self, vectors: Tensor, age: Tensor, penalty: Tensor) -> Tensor:
         """`_actions` of several users, the few with long sequences apart from the many with short ones."""
         places = penalty.shape[1]
-        length = ((penalty == 0) * torch.arange(places, 0, -1)).amax(1).clamp(min=1)
+        length = ((penalty == 0) * torch.arange(places, 0, -1, device=age.device)).amax(1).clamp(min=1)
         order = length.argsort(stable=True)
         parts = []
         for rows in order.chunk(GROUPS):
